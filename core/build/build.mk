@@ -1,0 +1,2 @@
+# core/build: queue, steps, results, logs
+libbbcore_la_SOURCES += %D%/bb-build.h %D%/bb-build-master.h

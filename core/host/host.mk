@@ -1,0 +1,2 @@
+# core/host: the whole, without its faces
+libbbcore_la_SOURCES += %D%/bb-host.h

@@ -1,0 +1,2 @@
+# core/net: bytes to messages and back, timers
+libbbcore_la_SOURCES += %D%/bb-clock.h %D%/bb-loop.h %D%/bb-slave-link.h %D%/bb-listener.h

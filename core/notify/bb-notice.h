@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+G_BEGIN_DECLS
+
+typedef enum
+{
+  BB_NOTICE_SLAVE_MISSING,     /* a static slave has been away for its missing_timeout */
+  BB_NOTICE_SLAVE_NEVER_CAME,  /* a latent slave did not attach within its missing_timeout */
+  BB_NOTICE_BUILD_FINISHED,
+  BB_NOTICE_INSTANCE_TROUBLE,  /* an instance that will not stop, an account that can't be reached, a forgotten row */
+} BbNoticeKind;
+
+/* Something that people should hear of. Immutable. */
+#define BB_TYPE_NOTICE (bb_notice_get_type ())
+G_DECLARE_FINAL_TYPE (BbNotice, bb_notice, BB, NOTICE, GObject)
+
+/* @details: a{sv}, sunk if floating; its members depend on @kind and are listed in the implementation's docstring. */
+BbNotice *bb_notice_new (BbNoticeKind kind, const char *const *recipients, const char *summary, GVariant *details);
+BbNoticeKind bb_notice_get_kind (BbNotice *self);
+const char *const *bb_notice_get_recipients (BbNotice *self); /* never NULL */
+const char *bb_notice_get_summary (BbNotice *self);
+GVariant *bb_notice_get_details (BbNotice *self);
+
+G_END_DECLS

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bb-store.h"
+
+G_BEGIN_DECLS
+
+/* BbStore in one SQLite file, on a thread of its own, WAL and synchronous=FULL, one commit for all that waits. */
+#define BB_TYPE_SQLITE_STORE (bb_sqlite_store_get_type ())
+G_DECLARE_FINAL_TYPE (BbSqliteStore, bb_sqlite_store, BB, SQLITE_STORE, GObject)
+
+/**
+ * bb_sqlite_store_open:
+ * @directory: the state directory; made with mode 0700 when missing. The file is bbhost.db, mode 0600
+ *
+ * Opens, or makes, the store at start-up, before the loop runs (so it may block). Takes a lock that another daemon on
+ * the same directory would need; refuses, with what to do, a store that is damaged or from a newer version: never starts over
+ * empty. The store's random id is made with it.
+ */
+BbSqliteStore *bb_sqlite_store_open (const char *directory, GError **error);
+const char *bb_sqlite_store_get_id (BbSqliteStore *self);  /* 32 hexadecimal digits */
+gboolean bb_sqlite_store_is_new (BbSqliteStore *self);     /* was made by this open */
+void bb_sqlite_store_close (BbSqliteStore *self);          /* waits for all writes; at the end of main() */
+
+G_END_DECLS
