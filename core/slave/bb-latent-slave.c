@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-latent-slave.h"
+
+G_DEFINE_INTERFACE (BbLatentSlave, bb_latent_slave, BB_TYPE_SLAVE)
+
+static void
+bb_latent_slave_default_init (BbLatentSlaveInterface *iface)
+{
+}
+
+void
+bb_latent_slave_start_instance_async (BbLatentSlave *self, BbInstanceRequest *request, GCancellable *cancellable,
+                                      GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+  g_return_if_fail (BB_IS_INSTANCE_REQUEST (request));
+
+  BB_LATENT_SLAVE_GET_IFACE (self)->start_instance_async (self, request, cancellable, callback, user_data);
+}
+
+BbInstance *
+bb_latent_slave_start_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), NULL);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->start_instance_finish (self, result, error);
+}
+
+void
+bb_latent_slave_stop_instance_async (BbLatentSlave *self, BbInstance *instance, gboolean fast,
+                                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+  g_return_if_fail (instance != NULL);
+
+  BB_LATENT_SLAVE_GET_IFACE (self)->stop_instance_async (self, instance, fast, cancellable, callback, user_data);
+}
+
+gboolean
+bb_latent_slave_stop_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), FALSE);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->stop_instance_finish (self, result, error);
+}
+
+void
+bb_latent_slave_check_instance_async (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
+                                      GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+  g_return_if_fail (instance != NULL);
+
+  BB_LATENT_SLAVE_GET_IFACE (self)->check_instance_async (self, instance, cancellable, callback, user_data);
+}
+
+BbInstance *
+bb_latent_slave_check_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), NULL);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->check_instance_finish (self, result, error);
+}
+
+void
+bb_latent_slave_list_instances_async (BbLatentSlave *self, const char *store_id, GCancellable *cancellable,
+                                      GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+  g_return_if_fail (store_id != NULL);
+
+  BB_LATENT_SLAVE_GET_IFACE (self)->list_instances_async (self, store_id, cancellable, callback, user_data);
+}
+
+GPtrArray *
+bb_latent_slave_list_instances_finish (BbLatentSlave *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), NULL);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->list_instances_finish (self, result, error);
+}
+
+char *
+bb_latent_slave_get_scope (BbLatentSlave *self)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), NULL);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->get_scope (self);
+}
+
+double
+bb_latent_slave_get_hourly_cost (BbLatentSlave *self)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), -1.0);
+
+  if (BB_LATENT_SLAVE_GET_IFACE (self)->get_hourly_cost == NULL)
+    return -1.0;
+  return BB_LATENT_SLAVE_GET_IFACE (self)->get_hourly_cost (self);
+}
