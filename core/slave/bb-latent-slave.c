@@ -13,7 +13,7 @@ bb_latent_slave_start_instance_async (BbLatentSlave *self, BbInstanceRequest *re
                                       GAsyncReadyCallback callback, gpointer user_data)
 {
   g_return_if_fail (BB_IS_LATENT_SLAVE (self));
-  g_return_if_fail (BB_IS_INSTANCE_REQUEST (request));
+  g_return_if_fail (request != NULL);
 
   BB_LATENT_SLAVE_GET_IFACE (self)->start_instance_async (self, request, cancellable, callback, user_data);
 }
