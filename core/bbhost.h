@@ -2,6 +2,7 @@
 #pragma once
 
 /* Everything that a plugin may use. */
+#include <bbhost/bb-delay.h>
 #include <bbhost/bb-error.h>
 #include <bbhost/bb-instance-request.h>
 #include <bbhost/bb-instance.h>

@@ -8,6 +8,9 @@ G_BEGIN_DECLS
 typedef void (*BbRecordResourceFunc) (const char *resource, GCancellable *cancellable, GAsyncReadyCallback callback,
                                       gpointer callback_data, gpointer user_data);
 
+typedef void (*BbReportInstanceFunc) (BbInstance *instance, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                      gpointer callback_data, gpointer user_data);
+
 typedef struct
 {
   const char *slave_name;
@@ -23,8 +26,9 @@ typedef struct
 } BbInstanceRequestParameters;
 
 BbInstanceRequest *bb_instance_request_new (const BbInstanceRequestParameters *parameters);
-/* Who does the recording: a GTask of @record is what the callback gets. Cleared when the row is closed. */
-void bb_instance_request_set_recorder (BbInstanceRequest *self, BbRecordResourceFunc record, gpointer user_data,
-                                       GDestroyNotify destroy);
+/* Who writes into the row: the callback is given a GTask that returns a boolean. Both functions or neither; cleared (with
+ * %NULL) when the row is closed. */
+void bb_instance_request_set_recorder (BbInstanceRequest *self, BbRecordResourceFunc record,
+                                       BbReportInstanceFunc report, gpointer user_data, GDestroyNotify destroy);
 
 G_END_DECLS

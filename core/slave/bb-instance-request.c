@@ -20,6 +20,7 @@ struct _BbInstanceRequest
   guint16 master_port;
 
   BbRecordResourceFunc record;
+  BbReportInstanceFunc report;
   gpointer record_data;
   GDestroyNotify record_destroy;
 };
@@ -31,7 +32,7 @@ bb_instance_request_finalize (GObject *object)
 {
   BbInstanceRequest *self = BB_INSTANCE_REQUEST (object);
 
-  bb_instance_request_set_recorder (self, NULL, NULL, NULL);
+  bb_instance_request_set_recorder (self, NULL, NULL, NULL, NULL);
   g_free (self->slave_name);
   g_free (self->token);
   g_free (self->password);
@@ -87,13 +88,14 @@ bb_instance_request_new (const BbInstanceRequestParameters *parameters)
 }
 
 void
-bb_instance_request_set_recorder (BbInstanceRequest *self, BbRecordResourceFunc record, gpointer user_data,
-                                  GDestroyNotify destroy)
+bb_instance_request_set_recorder (BbInstanceRequest *self, BbRecordResourceFunc record, BbReportInstanceFunc report,
+                                  gpointer user_data, GDestroyNotify destroy)
 {
   gpointer old_data = self->record_data;
   GDestroyNotify old_destroy = self->record_destroy;
 
   self->record = record;
+  self->report = report;
   self->record_data = user_data;
   self->record_destroy = destroy;
   if (old_destroy != NULL)
@@ -197,7 +199,7 @@ bb_instance_request_interpolate (BbInstanceRequest *self, const char *text, GErr
 }
 
 static void
-resource_recorded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+row_written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   g_autoptr (GError) error = NULL;
@@ -206,6 +208,13 @@ resource_recorded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_error (task, g_steal_pointer (&error));
+}
+
+static void
+return_closed (BbInstanceRequest *self, GTask *task)
+{
+  g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s: the instance's row is closed already",
+                           self->slave_name);
 }
 
 void
@@ -220,14 +229,38 @@ bb_instance_request_record_async (BbInstanceRequest *self, const char *resource,
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, bb_instance_request_record_async);
   if (self->record == NULL)
-    g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s: the instance's row is closed already",
-                             self->slave_name);
+    return_closed (self, task);
   else
-    self->record (resource, cancellable, resource_recorded_cb, g_steal_pointer (&task), self->record_data);
+    self->record (resource, cancellable, row_written_cb, g_steal_pointer (&task), self->record_data);
 }
 
 gboolean
 bb_instance_request_record_finish (BbInstanceRequest *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+void
+bb_instance_request_report_async (BbInstanceRequest *self, BbInstance *instance, GCancellable *cancellable,
+                                  GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = NULL;
+
+  g_return_if_fail (BB_IS_INSTANCE_REQUEST (self));
+  g_return_if_fail (instance != NULL);
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, bb_instance_request_report_async);
+  if (self->report == NULL)
+    return_closed (self, task);
+  else
+    self->report (instance, cancellable, row_written_cb, g_steal_pointer (&task), self->record_data);
+}
+
+gboolean
+bb_instance_request_report_finish (BbInstanceRequest *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include "bb-instance.h"
 
 G_BEGIN_DECLS
 
@@ -43,5 +43,17 @@ char *bb_instance_request_interpolate (BbInstanceRequest *self, const char *text
 void bb_instance_request_record_async (BbInstanceRequest *self, const char *resource, GCancellable *cancellable,
                                        GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_instance_request_record_finish (BbInstanceRequest *self, GAsyncResult *result, GError **error);
+
+/**
+ * bb_instance_request_report_async:
+ * @instance: with its id; its state does not matter yet
+ *
+ * Says, durably, that the instance exists, for a start that has more to do after that (waiting until it runs, an
+ * address, volumes): from here on it is stopped by its id whatever happens. A start that only makes the instance need not
+ * report it: returning it does the same.
+ */
+void bb_instance_request_report_async (BbInstanceRequest *self, BbInstance *instance, GCancellable *cancellable,
+                                       GAsyncReadyCallback callback, gpointer user_data);
+gboolean bb_instance_request_report_finish (BbInstanceRequest *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS
