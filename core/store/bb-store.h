@@ -30,6 +30,7 @@ typedef struct
   const char *name;
   BbColumnType type;
   gboolean indexed;
+  gboolean unique; /* no two rows share a value; implies an index */
 } BbColumn;
 
 /* The first column, or the first two of them (@n_key), are the primary key. */
@@ -40,12 +41,16 @@ typedef struct
   const BbColumn *columns; /* ends with a row of zeros */
 } BbTable;
 
-/* All tables, in bb-store.c: the one place that says what is kept. */
+/* All tables, in bb-store.c: the one place that says what is kept. Columns are only ever added. */
 extern const BbTable bb_table_builds;    /* number, builder, slave, state, result, submitted_at, … */
 extern const BbTable bb_table_steps;     /* build, position, name, state, result, exit_code, logs, … */
 extern const BbTable bb_table_instances; /* number, token, slave, … : the ledger */
 extern const BbTable bb_table_slaves;    /* name, paused, info, …: what is remembered of slaves */
 extern const BbTable bb_table_meta;      /* key, value */
+extern const BbTable *const bb_tables[]; /* all of them, and NULL */
+
+const BbColumn *bb_table_find_column (const BbTable *self, const char *name); /* (nullable) */
+const GVariantType *bb_column_get_variant_type (const BbColumn *self);        /* `*` for VARIANT */
 
 #define BB_TYPE_STORE (bb_store_get_type ())
 G_DECLARE_INTERFACE (BbStore, bb_store, BB, STORE, GObject)
@@ -53,7 +58,9 @@ G_DECLARE_INTERFACE (BbStore, bb_store, BB, STORE, GObject)
 /* Several writes that become durable together, or not at all. */
 typedef struct _BbStoreBatch BbStoreBatch;
 BbStoreBatch *bb_store_batch_new (void);
-void bb_store_batch_put (BbStoreBatch *self, const BbTable *table, GVariant *row); /* sinks a floating row */
+/* @row: a{sv}, sunk when floating; with every column of the key, each value of its column's type. */
+void bb_store_batch_put (BbStoreBatch *self, const BbTable *table, GVariant *row);
+/* @key_columns: a{sv}: rows that have these values go; the whole key, or its first column for all rows under it. */
 void bb_store_batch_remove (BbStoreBatch *self, const BbTable *table, GVariant *key_columns);
 void bb_store_batch_free (BbStoreBatch *self);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BbStoreBatch, bb_store_batch_free)
@@ -82,13 +89,13 @@ void bb_store_commit_async (BbStore *self, BbStoreBatch *batch, GCancellable *ca
                             GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_store_commit_finish (BbStore *self, GAsyncResult *result, GError **error);
 
-/* Shorthand for a batch of one put. */
+/* Shorthand for a batch of one put; ended by bb_store_commit_finish(). */
 void bb_store_put_async (BbStore *self, const BbTable *table, GVariant *row, GCancellable *cancellable,
                          GAsyncReadyCallback callback, gpointer user_data);
 
 /**
  * bb_store_select_async:
- * @where: (nullable): a{sv} of columns and the values that they must have; a value of type `as` or `ax`: one of these
+ * @where: (nullable): a{sv}, sunk when floating, of columns and the values that they must have; a value of type `as` or `ax`: one of these
  * @order_by: (nullable): a column; with `-` before it descending
  * @limit: negative for all
  *
