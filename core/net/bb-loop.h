@@ -30,6 +30,7 @@ struct _BbTimer
   gpointer user_data;
   gint64 deadline_us;
   guint heap_index; /* 0: not running */
+  guint turn;       /* in which it was started */
 };
 
 void bb_timer_init (BbTimer *timer, BbLoop *loop, BbTimerFunc func, gpointer user_data);
@@ -38,6 +39,7 @@ void bb_timer_start_in (BbTimer *timer, gint64 delay_us);    /* 0: in the next t
 void bb_timer_stop (BbTimer *timer);                         /* no-op when not running; also before init of a zeroed struct */
 gboolean bb_timer_is_running (const BbTimer *timer);
 gint64 bb_timer_get_deadline_us (const BbTimer *timer); /* -1 when not running */
+gint64 bb_loop_get_next_deadline_us (BbLoop *self);     /* of the earliest timer; -1 when none runs */
 guint bb_loop_count_timers (BbLoop *self);              /* running ones: tests assert that none outlives its owner */
 
 /* A descriptor in the epoll set; a member of its owner's struct as well. */
