@@ -1,1 +1,11 @@
-# tests/config.mk
+# tests/config.mk: options, key files, plugins, the local backend
+check_PROGRAMS += tests/test-option tests/test-interpolate
+TESTS += tests/test-option tests/test-interpolate
+
+tests_test_option_SOURCES = %D%/test-option.c
+tests_test_option_CPPFLAGS = $(test_cppflags)
+tests_test_option_LDADD = $(test_libs)
+
+tests_test_interpolate_SOURCES = %D%/test-interpolate.c
+tests_test_interpolate_CPPFLAGS = $(test_cppflags)
+tests_test_interpolate_LDADD = $(test_libs)

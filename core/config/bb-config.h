@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "bb-option.h"
+#include "bb-option-struct.h"
 #include "bb-plugin-registry.h"
 #include "bb-slave-settings.h"
 
@@ -133,14 +133,5 @@ const BbBuilderConfig *bb_config_find_builder (BbConfig *self, const char *name)
 
 gboolean bb_listener_config_equal (const BbListenerConfig *a, const BbListenerConfig *b);
 gboolean bb_builder_config_equal (const BbBuilderConfig *a, const BbBuilderConfig *b); /* its steps included */
-
-/* Of option tables: used by the above, and by what compares or shows plugin structs. */
-gpointer bb_option_struct_new_default (const BbOption *options);
-void bb_option_struct_free (const BbOption *options, gpointer config);
-gpointer bb_option_struct_copy (const BbOption *options, gconstpointer config);
-/* @without: options with any of these flags are not compared. */
-gboolean bb_option_struct_equal (const BbOption *options, gconstpointer a, gconstpointer b, BbOptionFlags without);
-/* The known word nearest to @word (Damerau-Levenshtein, at most a third of it), or NULL. */
-const char *bb_option_nearest (const char *word, const char *const *known);
 
 G_END_DECLS
