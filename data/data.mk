@@ -2,3 +2,4 @@
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = data/bbhost-plugin-1.pc
 EXTRA_DIST += %D%/bbhost-plugin-1.pc.in
+EXTRA_DIST += %D%/examples/quickstart.conf

@@ -1,1 +1,24 @@
-# tests/integration.mk
+# The whole of it from outside: real workers, scripted peers, programs as users call them.
+integration_tests = \
+	%D%/integration/test-workers.py \
+	%D%/integration/test-peers.py \
+	%D%/integration/test-restart.py \
+	%D%/integration/test-latent.py \
+	%D%/integration/test-commands.py
+TESTS += $(integration_tests)
+EXTRA_DIST += $(integration_tests) \
+	%D%/integration/bbtest.py \
+	%D%/integration/pbpeer.py \
+	%D%/integration/test-installed.py \
+	contrib/build-tree contrib/debian-packages contrib/install-packages
+
+# What was installed, from where it was installed; `make distcheck` comes by here.
+installcheck-local:
+	@if test -n "$(DESTDIR)"; then \
+	  echo "ok 1 - installed # SKIP paths are built in, so that a staged copy can't be run"; \
+	else \
+	  BB_SRCDIR='$(abs_top_srcdir)' BB_BUILDDIR='$(abs_top_builddir)' \
+	  BB_TEST_BBHOSTD='$(sbindir)/bbhostd' BB_TEST_BBCTL='$(bindir)/bbctl' \
+	  BB_TEST_PKG_CONFIG_PATH='$(pkgconfigdir)' \
+	  $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 $(srcdir)/tests/integration/test-installed.py; \
+	fi
