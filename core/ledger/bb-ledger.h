@@ -1,44 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "bb-instance.h"
 #include "bb-clock.h"
+#include "bb-ledger-row.h"
 #include "bb-store.h"
 
 G_BEGIN_DECLS
 
-typedef enum
-{
-  BB_ROW_INTENDED,  /* durable before the backend is called */
-  BB_ROW_REQUESTED, /* the backend is being, or was, called; whether it acted is not known */
-  BB_ROW_RUNNING,   /* the backend has answered with an instance id */
-  BB_ROW_STOPPING,  /* is to be gone; stays so until the backend has confirmed it */
-  BB_ROW_CLOSED,
-} BbRowState;
-
-const char *bb_row_state_to_string (BbRowState state);
-
-/* One instance's row; a GObject that lives while the row is open (and as long as somebody holds it). */
-#define BB_TYPE_LEDGER_ROW (bb_ledger_row_get_type ())
-G_DECLARE_FINAL_TYPE (BbLedgerRow, bb_ledger_row, BB, LEDGER_ROW, GObject)
-
-guint64 bb_ledger_row_get_number (BbLedgerRow *self);
-const char *bb_ledger_row_get_token (BbLedgerRow *self);
-const char *bb_ledger_row_get_slave_name (BbLedgerRow *self);
-const char *bb_ledger_row_get_backend (BbLedgerRow *self); /* the slave's type */
-const char *bb_ledger_row_get_scope (BbLedgerRow *self);
-BbRowState bb_ledger_row_get_state (BbLedgerRow *self);
-const char *bb_ledger_row_get_instance_id (BbLedgerRow *self); /* "" while unknown */
-const char *bb_ledger_row_get_password (BbLedgerRow *self);    /* of this run, for adoption; never shown */
-const char *const *bb_ledger_row_get_resources (BbLedgerRow *self);
-double bb_ledger_row_get_hourly_cost (BbLedgerRow *self);
-gint64 bb_ledger_row_get_requested_at_us (BbLedgerRow *self);  /* wall */
-gint64 bb_ledger_row_get_confirmed_at_us (BbLedgerRow *self);  /* wall; 0 while the backend has not confirmed it */
-BbInstance *bb_ledger_row_to_instance (BbLedgerRow *self);     /* (transfer full): for stop, check */
-
 /*
  * The promise: every instance has an open row from before it is asked for until after it is confirmed gone.
- * Signals: "row-added", "row-changed", "row-closed" (BbLedgerRow *), "room" when a limit that refused has room again.
+ *
+ * How it is kept, at whatever moment the daemon is killed or the disk refuses:
+ *  - A row is on disk, as intended, before anybody may call a backend.
+ *  - What happens later changes memory at once and is written as a whole row. A write that fails changes nothing of
+ *    that: what is on disk is then an older state of the same row, which is still open; it is written again with the
+ *    next write, and by bb_ledger_retry_writes(). So the worst that a crash leaves is an open row that knows less
+ *    than it could (no instance id, say): the reaper finds its instance by the token.
+ *  - A row leaves memory, and stops counting, only when its closing is on disk. A crash before that leaves an open row
+ *    of an instance that is gone, which the reaper closes; never a closed row of one that is not.
+ *
+ * Signals: "row-added", "row-changed", "row-closed" (BbLedgerRow *); "room" (const char *slave_name): a limit that
+ * refused this slave may have room again: emitted for those refused in the order in which they came, while there is
+ * room. Who does not ask again loses nothing but its turn.
  */
 #define BB_TYPE_LEDGER (bb_ledger_get_type ())
 G_DECLARE_FINAL_TYPE (BbLedger, bb_ledger, BB, LEDGER, GObject)
@@ -61,9 +44,10 @@ gboolean bb_ledger_load_finish (BbLedger *self, GAsyncResult *result, GError **e
  * bb_ledger_intend_async:
  * @hourly_cost: negative: unknown, counts as the default
  *
- * Makes a row, state intended, with a fresh token and number. Finishes when it is durable; only then may the backend be
- * called. Fails with %BB_ERROR_LIMIT (nothing was written; the counting includes rows whose write is under way, so two that race
- * can't exceed a limit; those refused are let in, by "room", in the order in which they came) or %BB_ERROR_STORE.
+ * Makes a row, state intended, with a fresh token and number. Finishes when it is durable; only then may the backend
+ * be called. Fails with %BB_ERROR_LIMIT (nothing was written; the counting includes rows whose write is under way, so
+ * two that race can't exceed a limit; those refused are let in, by "room", in the order in which they came) or
+ * %BB_ERROR_STORE.
  */
 void bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *backend, const char *scope,
                              const char *password, double hourly_cost, GCancellable *cancellable,
@@ -78,11 +62,26 @@ void bb_ledger_set_running (BbLedger *self, BbLedgerRow *row, BbInstance *instan
 void bb_ledger_set_stopping (BbLedger *self, BbLedgerRow *row, GAsyncReadyCallback callback, gpointer user_data);
 void bb_ledger_add_resource (BbLedger *self, BbLedgerRow *row, const char *resource, GAsyncReadyCallback callback,
                              gpointer user_data);
-/* @why: "stopped", "gone", "not started", "forgotten by NAME: …"; goes into the row and the log. Only on the backend's word, or a
- * person's. */
+/* @why: "stopped", "gone", "not started", "forgotten by NAME: …"; goes into the row and the log. Only on the backend's
+ * word, or a person's. The row is closed when the callback, or "row-closed", says so; it changes no more before that. */
 void bb_ledger_close (BbLedger *self, BbLedgerRow *row, const char *why, GAsyncReadyCallback callback,
                       gpointer user_data);
 gboolean bb_ledger_write_finish (BbLedger *self, GAsyncResult *result, GError **error); /* of all of these */
+void bb_ledger_retry_writes (BbLedger *self); /* those that have failed; after a while without any other */
+
+/**
+ * bb_ledger_adopt_async:
+ * @instance: carries our mark, and no open row has its token or id
+ * @state: %BB_ROW_RUNNING, or %BB_ROW_STOPPING when it is to go
+ *
+ * Gives an instance that was found a row: its own, opened again, or a new one. That does not wait for the disk to
+ * take it, since until then it can be found once more. Limits don't refuse what exists already.
+ */
+void bb_ledger_adopt_async (BbLedger *self, const char *slave_name, const char *backend, const char *scope,
+                            BbInstance *instance, BbRowState state, GCancellable *cancellable,
+                            GAsyncReadyCallback callback, gpointer user_data);
+BbLedgerRow *bb_ledger_adopt_finish (BbLedger *self, GAsyncResult *result, GError **error); /* (transfer full) */
+
 /* The backend has just been seen to agree that it is there. */
 void bb_ledger_confirm (BbLedger *self, BbLedgerRow *row);
 

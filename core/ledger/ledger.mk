@@ -1,4 +1,6 @@
 # core/ledger: no instance is ever forgotten
 libbbcore_la_SOURCES += \
 	%D%/bb-backoff.c %D%/bb-backoff.h \
-	%D%/bb-ledger.h %D%/bb-reaper.h
+	%D%/bb-ledger.c %D%/bb-ledger.h \
+	%D%/bb-ledger-row.c %D%/bb-ledger-row.h %D%/bb-ledger-row-private.h \
+	%D%/bb-reaper.h
