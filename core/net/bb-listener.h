@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "bb-login-host.h"
 #include "bb-loop.h"
-#include "bb-slave-link.h"
 
 G_BEGIN_DECLS
 

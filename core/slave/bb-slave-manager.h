@@ -5,6 +5,7 @@
 #include "bb-config.h"
 #include "bb-latent-slave.h"
 #include "bb-ledger.h"
+#include "bb-login-host.h"
 #include "bb-loop.h"
 #include "bb-reaper.h"
 #include "bb-substantiation.h"
