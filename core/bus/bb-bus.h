@@ -10,7 +10,9 @@ G_BEGIN_DECLS
 #define BB_TYPE_BUS (bb_bus_get_type ())
 G_DECLARE_FINAL_TYPE (BbBus, bb_bus, BB, BUS, GObject)
 
-/* Exports the objects on @connection; the name is the caller's to own. */
+/* Exports the objects of @host, which has been started, on @connection; the name is the caller's to own. */
 BbBus *bb_bus_new (BbHost *host, GDBusConnection *connection, BbAuthority *authority, GError **error);
+/* Takes the objects off the bus. Calls under way end with an error; until they have, the bus, and @host, live on. */
+void bb_bus_close (BbBus *self);
 
 G_END_DECLS
