@@ -1,1 +1,9 @@
 # tests/bus.mk
+check_PROGRAMS += tests/test-bus-path tests/test-bus-changes
+TESTS += tests/test-bus-path tests/test-bus-changes
+tests_test_bus_path_SOURCES = %D%/test-bus-path.c
+tests_test_bus_path_CPPFLAGS = $(test_cppflags)
+tests_test_bus_path_LDADD = $(test_libs)
+tests_test_bus_changes_SOURCES = %D%/test-bus-changes.c
+tests_test_bus_changes_CPPFLAGS = $(test_cppflags)
+tests_test_bus_changes_LDADD = $(test_libs)
