@@ -62,8 +62,8 @@ void bb_ledger_set_running (BbLedger *self, BbLedgerRow *row, BbInstance *instan
 void bb_ledger_set_stopping (BbLedger *self, BbLedgerRow *row, GAsyncReadyCallback callback, gpointer user_data);
 void bb_ledger_add_resource (BbLedger *self, BbLedgerRow *row, const char *resource, GAsyncReadyCallback callback,
                              gpointer user_data);
-/* @why: "stopped", "gone", "not started", "forgotten by NAME: …"; goes into the row and the log. Only on the backend's
- * word, or a person's. The row is closed when the callback, or "row-closed", says so; it changes no more before that. */
+/* @why: "stopped", "gone", "not started", "forgotten by NAME: …"; goes into the row and the log. Only on the
+ * backend's word, or a person's. The row is closed when the callback, or "row-closed", says so. */
 void bb_ledger_close (BbLedger *self, BbLedgerRow *row, const char *why, GAsyncReadyCallback callback,
                       gpointer user_data);
 gboolean bb_ledger_write_finish (BbLedger *self, GAsyncResult *result, GError **error); /* of all of these */

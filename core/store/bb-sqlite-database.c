@@ -32,14 +32,10 @@ static gboolean
 set_error (BbSqliteDatabase *self, GError **error)
 {
   int code = sqlite3_errcode (self->handle);
-  int number = sqlite3_system_errno (self->handle);
 
   if (code == SQLITE_FULL)
     g_set_error (error, BB_ERROR, BB_ERROR_STORE, "%s: %s; make room on its file system", self->path,
                  sqlite3_errmsg (self->handle));
-  else if (code == SQLITE_IOERR && number != 0)
-    g_set_error (error, BB_ERROR, BB_ERROR_STORE, "%s: %s (%s)", self->path, sqlite3_errmsg (self->handle),
-                 g_strerror (number));
   else
     g_set_error (error, BB_ERROR, BB_ERROR_STORE, "%s: %s", self->path, sqlite3_errmsg (self->handle));
   return FALSE;
@@ -49,8 +45,8 @@ static gboolean
 set_damaged (BbSqliteDatabase *self, const char *how, GError **error)
 {
   g_set_error (error, BB_ERROR, BB_ERROR_STORE,
-               "%s is damaged: %s; restore it from a backup, or move it and its -wal and -shm files aside: a new one is "
-               "then made, and instances that still run are found again by their tags",
+               "%s is damaged: %s; restore it from a backup, or move it and its -wal and -shm files aside: a new one "
+               "is then made, and instances that still run are found again by their tags",
                self->path, how);
   return FALSE;
 }

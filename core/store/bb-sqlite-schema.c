@@ -105,8 +105,8 @@ make_indices (sqlite3 *handle, const BbTable *table)
 
       if (!column->indexed && !column->unique)
         continue;
-      sql = g_strdup_printf ("CREATE %sINDEX IF NOT EXISTS \"%s_%s\" ON \"%s\" (\"%s\")", column->unique ? "UNIQUE " : "",
-                             table->name, column->name, table->name, column->name);
+      sql = g_strdup_printf ("CREATE %sINDEX IF NOT EXISTS \"%s_%s\" ON \"%s\" (\"%s\")",
+                             column->unique ? "UNIQUE " : "", table->name, column->name, table->name, column->name);
       if (!bb_sqlite_execute (handle, sql))
         return FALSE;
     }

@@ -14,8 +14,9 @@ G_DECLARE_FINAL_TYPE (BbSqliteStore, bb_sqlite_store, BB, SQLITE_STORE, GObject)
  * @directory: the state directory; made with mode 0700 when missing. The file is bbhost.db, mode 0600
  *
  * Opens, or makes, the store at start-up, before the loop runs (so it may block). Takes a lock that another daemon on
- * the same directory would need; refuses, with what to do, a store that is damaged or from a newer version: never starts over
- * empty. The store's random id is made with it.
+ * the same directory would need; refuses, with what to do, a store that is damaged or from a newer version: never
+ * starts over empty. The store's random id is made with it, and kept in the file store-id as well: a new store in the
+ * place of one that was moved aside has the same id, and so finds the instances of that one.
  */
 BbSqliteStore *bb_sqlite_store_open (const char *directory, GError **error);
 const char *bb_sqlite_store_get_id (BbSqliteStore *self);  /* 32 hexadecimal digits */

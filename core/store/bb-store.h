@@ -13,8 +13,8 @@ G_BEGIN_DECLS
  * by simple conditions; nothing above the store writes SQL.
  *
  * A row is an a{sv}; columns are TEXT (s), INTEGER (x), REAL (d), BOOLEAN (b) and VARIANT (any GVariant, kept as its
- * text form; for properties and lists). A column that is missing in a put keeps its value, or is NULL in a new row; a NULL column
- * is missing in what is read.
+ * text form; for properties and lists). A column that is missing in a put keeps its value, or is NULL in a new row; a
+ * NULL column is missing in what is read.
  */
 typedef enum
 {
@@ -95,7 +95,8 @@ void bb_store_put_async (BbStore *self, const BbTable *table, GVariant *row, GCa
 
 /**
  * bb_store_select_async:
- * @where: (nullable): a{sv}, sunk when floating, of columns and the values that they must have; a value of type `as` or `ax`: one of these
+ * @where: (nullable): a{sv}, sunk when floating, of columns and the values that they must have; a value of type `as` or
+ *   `ax`: one of these
  * @order_by: (nullable): a column; with `-` before it descending
  * @limit: negative for all
  *
