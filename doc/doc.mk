@@ -1,1 +1,2 @@
 # doc/doc.mk
+EXTRA_DIST += %D%/testing.md
