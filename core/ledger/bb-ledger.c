@@ -664,6 +664,7 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
   BbLedger *self = g_task_get_source_object (task);
+  GCancellable *cancellable = g_task_get_cancellable (task);
 
   if (rows == NULL)
     {
@@ -680,8 +681,8 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
     }
   /* Numbers are never used twice, not even those of closed rows. */
-  bb_store_select_async (self->store, &bb_table_instances, NULL, "-number", 1, g_task_get_cancellable (task),
-                         last_row_read_cb, g_steal_pointer (&task));
+  bb_store_select_async (self->store, &bb_table_instances, NULL, "-number", 1, cancellable, last_row_read_cb,
+                         g_steal_pointer (&task));
 }
 
 void
