@@ -21,4 +21,5 @@ include %D%/config.mk
 include %D%/slave.mk
 include %D%/build.mk
 include %D%/bus.mk
+include %D%/ec2.mk
 include %D%/integration.mk

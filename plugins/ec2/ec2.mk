@@ -1,0 +1,29 @@
+# plugins/ec2: machines of Amazon EC2, and of what speaks its API
+if BUILD_EC2
+ec2_cppflags = -include config.h -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN=\"bbhost-ec2\" \
+	-DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_74 -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74 \
+	-I$(top_builddir)/include
+ec2_libs = libbbhost-1.la $(EC2_LIBS) $(JSON_LIBS) $(CRYPTO_LIBS) $(GLIB_LIBS)
+
+# All but the entry point, so that the tests can call it.
+noinst_LTLIBRARIES += %D%/libec2.la
+%C%_libec2_la_CPPFLAGS = $(ec2_cppflags)
+%C%_libec2_la_CFLAGS = $(AM_CFLAGS) $(EC2_CFLAGS) $(JSON_CFLAGS)
+%C%_libec2_la_LIBADD = $(ec2_libs)
+%C%_libec2_la_SOURCES = \
+	%D%/bb-ec2-api.c %D%/bb-ec2-api.h \
+	%D%/bb-ec2-client.c %D%/bb-ec2-client.h \
+	%D%/bb-ec2-credential-source.c %D%/bb-ec2-credential-source.h \
+	%D%/bb-ec2-document.c %D%/bb-ec2-document.h \
+	%D%/bb-ec2-error.c %D%/bb-ec2-error.h \
+	%D%/bb-ec2-http.c %D%/bb-ec2-http.h \
+	%D%/bb-ec2-limiter.c %D%/bb-ec2-limiter.h \
+	%D%/bb-ec2-message.c %D%/bb-ec2-message.h \
+	%D%/bb-ec2-metadata.c %D%/bb-ec2-metadata.h \
+	%D%/bb-ec2-place.c %D%/bb-ec2-place.h \
+	%D%/bb-ec2-profile.c %D%/bb-ec2-profile.h \
+	%D%/bb-ec2-query.c %D%/bb-ec2-query.h \
+	%D%/bb-ec2-signature.c %D%/bb-ec2-signature.h \
+	%D%/bb-ec2-static-keys.c %D%/bb-ec2-static-keys.h
+endif
+EXTRA_DIST += %D%/README.md
