@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bb-listener.h"
+#include "bb-stream.h"
+
+G_BEGIN_DECLS
+
+/*
+ * What a listener keeps of each connection that has not logged in yet: its place among the few that are let in. The
+ * protocol gives it back when the login has succeeded, or when the connection has ended.
+ */
+typedef struct _BbLoginTicket BbLoginTicket;
+
+/* Called when the place is needed for somebody else, or the listener closes: the connection is to be closed. The ticket is
+ * gone then. */
+typedef void (*BbEvictFunc) (const char *why, gpointer user_data);
+
+const char *bb_login_ticket_get_address (BbLoginTicket *self); /* "192.0.2.1:1234" */
+void bb_login_ticket_set_evict (BbLoginTicket *self, BbEvictFunc evict, gpointer user_data);
+void bb_login_ticket_release (BbLoginTicket *self);
+
+/* What a protocol does with a connection that was just accepted: it speaks, and owns @stream and @ticket. It has
+ * @login_time_us from now on until the login is complete. */
+typedef void (*BbProtocolBegin) (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host,
+                                 gint64 login_time_us);
+
+/* Of Perspective Broker, in core/net/pb. */
+void bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
+
+G_END_DECLS
