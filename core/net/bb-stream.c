@@ -155,6 +155,7 @@ offer (BbStream *self, const guint8 *data, gsize length, gsize *taken)
 static gboolean
 take_input (BbStream *self, const guint8 *data, gsize length)
 {
+  g_autoptr (GByteArray) input = NULL;
   gsize taken;
 
   if (self->input == NULL)
@@ -170,7 +171,9 @@ take_input (BbStream *self, const guint8 *data, gsize length)
     }
   if (length > 0)
     g_byte_array_append (self->input, data, (guint) length);
-  if (!offer (self, self->input->data, self->input->len, &taken))
+  /* What is being offered outlives the stream, which may end or be freed by an answer to it. */
+  input = g_byte_array_ref (self->input);
+  if (!offer (self, input->data, input->len, &taken))
     return FALSE;
   if (taken == self->input->len)
     g_clear_pointer (&self->input, g_byte_array_unref);
