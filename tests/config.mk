@@ -1,6 +1,8 @@
 # tests/config.mk: options, key files, plugins, the local backend
-check_PROGRAMS += tests/test-option tests/test-interpolate
-TESTS += tests/test-option tests/test-interpolate
+include tests/plugins/plugins.mk
+
+check_PROGRAMS += tests/test-option tests/test-interpolate tests/test-plugin
+TESTS += tests/test-option tests/test-interpolate tests/test-plugin
 
 tests_test_option_SOURCES = %D%/test-option.c
 tests_test_option_CPPFLAGS = $(test_cppflags)
@@ -9,3 +11,7 @@ tests_test_option_LDADD = $(test_libs)
 tests_test_interpolate_SOURCES = %D%/test-interpolate.c
 tests_test_interpolate_CPPFLAGS = $(test_cppflags)
 tests_test_interpolate_LDADD = $(test_libs)
+
+tests_test_plugin_SOURCES = %D%/test-plugin.c
+tests_test_plugin_CPPFLAGS = $(test_cppflags)
+tests_test_plugin_LDADD = $(test_libs)

@@ -102,23 +102,29 @@ bb_option_struct_free (const BbOption *options, gpointer config)
   g_free (config);
 }
 
+void
+bb_option_struct_copy_to (const BbOption *options, gconstpointer from, gpointer to)
+{
+  for (const BbOption *option = options; option->key != NULL; option++)
+    {
+      gconstpointer source = G_STRUCT_MEMBER_P (from, option->offset);
+      gpointer member = G_STRUCT_MEMBER_P (to, option->offset);
+
+      if (is_text (option->type))
+        *(char **) member = g_strdup (*(char *const *) source);
+      else if (is_list (option->type))
+        *(char ***) member = g_strdupv (*(char **const *) source);
+      else
+        memcpy (member, source, member_size (option->type));
+    }
+}
+
 gpointer
 bb_option_struct_copy (const BbOption *options, gconstpointer config)
 {
   gpointer copy = g_malloc0 (MAX (bb_option_struct_get_size (options), 1));
 
-  for (const BbOption *option = options; option->key != NULL; option++)
-    {
-      gconstpointer from = G_STRUCT_MEMBER_P (config, option->offset);
-      gpointer to = G_STRUCT_MEMBER_P (copy, option->offset);
-
-      if (is_text (option->type))
-        *(char **) to = g_strdup (*(char *const *) from);
-      else if (is_list (option->type))
-        *(char ***) to = g_strdupv (*(char **const *) from);
-      else
-        memcpy (to, from, member_size (option->type));
-    }
+  bb_option_struct_copy_to (options, config, copy);
   return copy;
 }
 

@@ -16,6 +16,8 @@ gboolean bb_option_struct_equal (const BbOption *options, gconstpointer a, gcons
 
 /* The least size that a struct filled by this table has. */
 gsize bb_option_struct_get_size (const BbOption *options);
+/* @to: zeroed, at least as large */
+void bb_option_struct_copy_to (const BbOption *options, gconstpointer from, gpointer to);
 /* The same as new_default and free for a struct that has more members, or that lives elsewhere. @config is zeroed. */
 void bb_option_struct_init (const BbOption *options, gpointer config);
 void bb_option_struct_clear (const BbOption *options, gpointer config);

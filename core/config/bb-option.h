@@ -37,7 +37,8 @@ typedef enum
 /**
  * BbOptionFlags:
  * @BB_OPTION_REQUIRED: leaving it out is an error
- * @BB_OPTION_SECRET: never logged, never on D-Bus, not quoted in errors
+ * @BB_OPTION_SECRET: never logged, never on D-Bus, not quoted in errors, and the file that it is in must be closed to
+ *   others; for %BB_OPTION_PATH it is the file named that holds the secret and must be closed
  * @BB_OPTION_LIVE: may change while the slave is attached or its instance runs; a change of any other option
  *   makes the running instance one to be replaced
  * @BB_OPTION_NONE_ALLOWED: the word `none` is taken, and stored as 0 (numbers) or %NULL

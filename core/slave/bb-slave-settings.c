@@ -73,6 +73,19 @@ bb_slave_settings_new (gboolean latent)
 }
 
 BbSlaveSettings *
+bb_slave_settings_copy_with (const BbSlaveSettings *self, GVariant *properties)
+{
+  BbSlaveSettings *copy = g_new0 (BbSlaveSettings, 1);
+
+  g_atomic_ref_count_init (&copy->ref_count);
+  /* The latent table has every member that the static one has. */
+  bb_option_struct_copy_to (bb_latent_slave_options, self, copy);
+  copy->auto_password = self->auto_password;
+  copy->properties = g_variant_ref_sink (properties);
+  return copy;
+}
+
+BbSlaveSettings *
 bb_slave_settings_ref (BbSlaveSettings *self)
 {
   g_return_val_if_fail (self != NULL, NULL);
@@ -88,7 +101,6 @@ bb_slave_settings_unref (BbSlaveSettings *self)
 
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
-  /* The latent table has every pointer that the static one has. */
   bb_option_struct_clear (bb_latent_slave_options, self);
   g_variant_unref (self->properties);
   g_free (self);

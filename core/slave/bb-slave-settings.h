@@ -41,6 +41,8 @@ extern const BbOption bb_static_slave_options[];
 extern const BbOption bb_latent_slave_options[];
 
 BbSlaveSettings *bb_slave_settings_new (gboolean latent); /* all defaults; to be filled in before it is shared */
+/* A copy with other properties (a{sv}, sunk if floating), not shared yet. */
+BbSlaveSettings *bb_slave_settings_copy_with (const BbSlaveSettings *self, GVariant *properties);
 BbSlaveSettings *bb_slave_settings_ref (BbSlaveSettings *self);
 void bb_slave_settings_unref (BbSlaveSettings *self);
 gboolean bb_slave_settings_equal (const BbSlaveSettings *a, const BbSlaveSettings *b, gboolean latent);
