@@ -361,6 +361,12 @@ bb_stream_set_reading (BbStream *self, gboolean reading)
     }
 }
 
+gboolean
+bb_stream_is_reading (BbStream *self)
+{
+  return self->not_reading == 0;
+}
+
 void
 bb_stream_close (BbStream *self, gboolean flush_first, const GError *reason)
 {

@@ -49,6 +49,7 @@ void bb_stream_set_max_pending (BbStream *self, gsize max_pending); /* default 4
 
 /* Counted: as many TRUE as FALSE. While it is not reading TCP slows the peer down. */
 void bb_stream_set_reading (BbStream *self, gboolean reading);
+gboolean bb_stream_is_reading (BbStream *self);
 /* Closes when what was written has gone out, or at once with @flush FALSE; closed() is called with @reason. */
 void bb_stream_close (BbStream *self, gboolean flush, const GError *reason);
 
