@@ -12,3 +12,9 @@ tests_test_ledger_SOURCES = %D%/test-ledger.c
 tests_test_ledger_CPPFLAGS = $(test_cppflags)
 tests_test_ledger_LDADD = $(test_libs)
 TESTS += tests/test-ledger
+
+check_PROGRAMS += tests/test-reaper
+tests_test_reaper_SOURCES = %D%/test-reaper.c
+tests_test_reaper_CPPFLAGS = $(test_cppflags)
+tests_test_reaper_LDADD = $(test_libs)
+TESTS += tests/test-reaper

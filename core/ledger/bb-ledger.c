@@ -843,7 +843,12 @@ bb_ledger_find_by_slave (BbLedger *self, const char *slave_name)
   g_return_val_if_fail (BB_IS_LEDGER (self) && slave_name != NULL, NULL);
 
   siblings = g_hash_table_lookup (self->by_slave, slave_name);
-  return siblings != NULL ? siblings->pdata[siblings->len - 1] : NULL;
+  if (siblings == NULL)
+    return NULL;
+  for (guint i = siblings->len; i > 0; i--)
+    if (((BbLedgerRow *) siblings->pdata[i - 1])->state != BB_ROW_STOPPING)
+      return siblings->pdata[i - 1];
+  return siblings->pdata[siblings->len - 1];
 }
 
 double

@@ -88,7 +88,8 @@ void bb_ledger_confirm (BbLedger *self, BbLedgerRow *row);
 GPtrArray *bb_ledger_get_open_rows (BbLedger *self); /* (transfer container), by number */
 BbLedgerRow *bb_ledger_find (BbLedger *self, guint64 number);           /* (transfer none) (nullable), open ones */
 BbLedgerRow *bb_ledger_find_by_token (BbLedger *self, const char *token);
-BbLedgerRow *bb_ledger_find_by_slave (BbLedger *self, const char *slave_name); /* the newest open one */
+/* The newest open one that is not stopping, else the newest. */
+BbLedgerRow *bb_ledger_find_by_slave (BbLedger *self, const char *slave_name);
 double bb_ledger_get_hourly_cost (BbLedger *self);                       /* sum over open rows */
 guint bb_ledger_count_open (BbLedger *self);
 guint bb_ledger_count_unconfirmed (BbLedger *self); /* not confirmed for longer than 10 minutes */

@@ -3,4 +3,5 @@ libbbcore_la_SOURCES += \
 	%D%/bb-backoff.c %D%/bb-backoff.h \
 	%D%/bb-ledger.c %D%/bb-ledger.h \
 	%D%/bb-ledger-row.c %D%/bb-ledger-row.h %D%/bb-ledger-row-private.h \
-	%D%/bb-reaper.h
+	%D%/bb-reaper.c %D%/bb-reaper.h \
+	%D%/bb-row-stop.c %D%/bb-row-stop.h
