@@ -7,3 +7,9 @@ tests_test_bus_path_LDADD = $(test_libs)
 tests_test_bus_changes_SOURCES = %D%/test-bus-changes.c
 tests_test_bus_changes_CPPFLAGS = $(test_cppflags)
 tests_test_bus_changes_LDADD = $(test_libs)
+
+check_PROGRAMS += tests/test-bbctl
+TESTS += tests/test-bbctl
+tests_test_bbctl_SOURCES = %D%/test-bbctl.c
+tests_test_bbctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli $(JSON_CFLAGS)
+tests_test_bbctl_LDADD = libbbctl.la $(GLIB_LIBS) $(JSON_LIBS)
