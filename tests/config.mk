@@ -1,8 +1,8 @@
 # tests/config.mk: options, key files, plugins, the local backend
 include tests/plugins/plugins.mk
 
-check_PROGRAMS += tests/test-option tests/test-interpolate tests/test-plugin
-TESTS += tests/test-option tests/test-interpolate tests/test-plugin
+check_PROGRAMS += tests/test-option tests/test-interpolate tests/test-plugin tests/test-config
+TESTS += tests/test-option tests/test-interpolate tests/test-plugin tests/test-config
 
 tests_test_option_SOURCES = %D%/test-option.c
 tests_test_option_CPPFLAGS = $(test_cppflags)
@@ -15,3 +15,7 @@ tests_test_interpolate_LDADD = $(test_libs)
 tests_test_plugin_SOURCES = %D%/test-plugin.c
 tests_test_plugin_CPPFLAGS = $(test_cppflags)
 tests_test_plugin_LDADD = $(test_libs)
+
+tests_test_config_SOURCES = %D%/test-config.c
+tests_test_config_CPPFLAGS = $(test_cppflags)
+tests_test_config_LDADD = $(test_libs)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define DAY 86400.0
-#define MAX_SIZE 1e15
+#define MAX_SIZE 1e14
 
 /* Part of the name of each of a step's log files, next to a position and a log's name, escaped. */
 #define MAX_STEP_NAME 64
