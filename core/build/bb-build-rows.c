@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-build-private.h"
+
+static void
+add_text (GVariantBuilder *row, const char *column, const char *value)
+{
+  g_variant_builder_add (row, "{sv}", column, g_variant_new_string (value));
+}
+
+static void
+add_integer (GVariantBuilder *row, const char *column, gint64 value)
+{
+  g_variant_builder_add (row, "{sv}", column, g_variant_new_int64 (value));
+}
+
+GVariant *
+bb_build_to_row (BbBuild *self)
+{
+  GVariantBuilder row = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  add_integer (&row, "number", (gint64) self->number);
+  add_text (&row, "builder", self->builder);
+  add_text (&row, "slave", self->slave);
+  add_text (&row, "wanted_slave", self->wanted_slave);
+  add_text (&row, "state", bb_build_state_to_string (self->state));
+  add_text (&row, "result", bb_result_to_string (self->result));
+  add_text (&row, "reason", self->reason);
+  add_integer (&row, "submitted_at", self->submitted_at_us);
+  add_integer (&row, "started_at", self->started_at_us);
+  add_integer (&row, "finished_at", self->finished_at_us);
+  g_variant_builder_add (&row, "{sv}", "properties", self->properties);
+  g_variant_builder_add (&row, "{sv}", "request", self->request);
+  add_integer (&row, "position", self->position);
+  add_integer (&row, "attempts", self->attempts);
+  return g_variant_builder_end (&row);
+}
+
+GVariant *
+bb_build_step_to_row (BbBuild *self, guint position)
+{
+  const BbBuildStep *step = g_ptr_array_index (self->steps, position);
+  GVariantBuilder row = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  add_integer (&row, "build", (gint64) self->number);
+  add_integer (&row, "position", position);
+  add_text (&row, "name", step->name);
+  add_text (&row, "state", bb_build_state_to_string (step->state));
+  add_text (&row, "result", bb_result_to_string (step->result));
+  add_integer (&row, "exit_code", step->exit_code);
+  add_text (&row, "text", step->text);
+  add_integer (&row, "started_at", step->started_at_us);
+  add_integer (&row, "finished_at", step->finished_at_us);
+  g_variant_builder_add (&row, "{sv}", "logs",
+                         g_variant_new_strv ((const char *const *) step->logs->pdata, (gssize) step->logs->len));
+  return g_variant_builder_end (&row);
+}
+
+static const char *
+get_text (GVariant *row, const char *column)
+{
+  const char *value = "";
+
+  g_variant_lookup (row, column, "&s", &value);
+  return value;
+}
+
+static gint64
+get_integer (GVariant *row, const char *column)
+{
+  gint64 value = 0;
+
+  g_variant_lookup (row, column, "x", &value);
+  return value;
+}
+
+static GVariant *
+get_dictionary (GVariant *row, const char *column)
+{
+  GVariant *value = g_variant_lookup_value (row, column, G_VARIANT_TYPE_VARDICT);
+
+  return value != NULL ? value : g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
+}
+
+static BbBuildState
+state_from_string (const char *text)
+{
+  for (BbBuildState state = BB_BUILD_PENDING; state < BB_BUILD_FINISHED; state++)
+    if (g_str_equal (text, bb_build_state_to_string (state)))
+      return state;
+  return BB_BUILD_FINISHED;
+}
+
+BbBuild *
+bb_build_new_from_row (GVariant *row)
+{
+  g_autoptr (GVariant) request = get_dictionary (row, "request");
+  g_autoptr (GVariant) properties = get_dictionary (row, "properties");
+  BbBuild *self = bb_build_new ((guint64) get_integer (row, "number"), get_text (row, "builder"),
+                                get_text (row, "wanted_slave"), request);
+
+  bb_build_set_slave (self, get_text (row, "slave"));
+  bb_build_set_reason (self, get_text (row, "reason"));
+  bb_build_set_properties (self, properties);
+  self->state = state_from_string (get_text (row, "state"));
+  self->result = bb_result_from_string (get_text (row, "result"));
+  self->submitted_at_us = get_integer (row, "submitted_at");
+  self->started_at_us = get_integer (row, "started_at");
+  self->finished_at_us = get_integer (row, "finished_at");
+  self->position = get_integer (row, "position");
+  self->attempts = get_integer (row, "attempts");
+  return self;
+}
+
+static void
+add_time (GVariantBuilder *dict, GVariant *row, const char *key)
+{
+  g_variant_builder_add (dict, "{sv}", key, g_variant_new_uint64 ((guint64) MAX (get_integer (row, key), 0)));
+}
+
+static GVariant *
+describe_step (GVariant *row)
+{
+  g_autoptr (GVariant) logs = g_variant_lookup_value (row, "logs", G_VARIANT_TYPE_STRING_ARRAY);
+  GVariantBuilder dict = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  add_text (&dict, "name", get_text (row, "name"));
+  add_text (&dict, "state", get_text (row, "state"));
+  add_text (&dict, "result", get_text (row, "result"));
+  g_variant_builder_add (&dict, "{sv}", "exit_code", g_variant_new_int32 ((gint32) get_integer (row, "exit_code")));
+  add_text (&dict, "text", get_text (row, "text"));
+  add_time (&dict, row, "started_at");
+  add_time (&dict, row, "finished_at");
+  g_variant_builder_add (&dict, "{sv}", "logs", logs != NULL ? logs : g_variant_new_strv (NULL, 0));
+  return g_variant_builder_end (&dict);
+}
+
+GVariant *
+bb_build_describe_rows (GVariant *row, GVariant *const *step_rows, gsize n_steps)
+{
+  g_autoptr (GVariant) properties = get_dictionary (row, "properties");
+  const char *slave = get_text (row, "slave");
+  GVariantBuilder dict = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  GVariantBuilder steps = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
+
+  for (gsize i = 0; i < n_steps; i++)
+    g_variant_builder_add_value (&steps, describe_step (step_rows[i]));
+  g_variant_builder_add (&dict, "{sv}", "number", g_variant_new_uint64 ((guint64) get_integer (row, "number")));
+  add_text (&dict, "builder", get_text (row, "builder"));
+  add_text (&dict, "slave", *slave != '\0' ? slave : get_text (row, "wanted_slave"));
+  add_text (&dict, "state", get_text (row, "state"));
+  add_text (&dict, "result", get_text (row, "result"));
+  add_text (&dict, "reason", get_text (row, "reason"));
+  add_time (&dict, row, "submitted_at");
+  add_time (&dict, row, "started_at");
+  add_time (&dict, row, "finished_at");
+  g_variant_builder_add (&dict, "{sv}", "properties", properties);
+  g_variant_builder_add (&dict, "{sv}", "steps", g_variant_builder_end (&steps));
+  return g_variant_builder_end (&dict);
+}
