@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-pb-link.h"
+
+#include <string.h>
+
+#include "bb-pb-command.h"
+#include "bb-pb-info.h"
+#include "bb-pb-limits.h"
+
+typedef struct
+{
+  gint64 number;            /* the slave's object */
+  BbRemoteCommand *command; /* runs; at most one */
+} Builder;
+
+struct _BbPbLink
+{
+  GObject parent_instance;
+
+  BbPbBroker *broker;
+  char *peer_address;
+  gint64 bot;
+  gint64 perspective;     /* our object for the slave, once it is accepted */
+  gint64 respond_request; /* 0: the login is answered */
+  BbPbDialect dialect;
+  char **commands;      /* that the slave has; NULL: it did not say */
+  GHashTable *builders; /* name → Builder, both owned */
+  BbTimer refused_timer;
+  gboolean lost;
+};
+
+static void bb_pb_link_iface_init (BbSlaveLinkInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (BbPbLink, bb_pb_link, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_pb_link_iface_init))
+
+static void
+fail_commands (BbPbLink *self, const GError *reason)
+{
+  g_autoptr (GPtrArray) running = g_ptr_array_new ();
+  GHashTableIter iter;
+  Builder *builder;
+
+  g_hash_table_iter_init (&iter, self->builders);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    if (builder->command != NULL)
+      g_ptr_array_add (running, builder->command);
+  for (guint i = 0; i < running->len; i++)
+    bb_pb_command_fail (g_ptr_array_index (running, i), reason);
+}
+
+static void
+closed_cb (BbPbBroker *broker, const GError *reason, gpointer user_data)
+{
+  BbPbLink *self = user_data;
+  g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
+
+  self->lost = TRUE;
+  bb_timer_stop (&self->refused_timer);
+  fail_commands (self, lost);
+  g_signal_emit_by_name (self, "lost", lost);
+  g_object_unref (self); /* the reference that the open connection was */
+}
+
+static const BbPbBrokerEvents broker_events = { closed_cb };
+
+static void
+refused_stays_cb (BbTimer *timer, gpointer user_data)
+{
+  BbPbLink *self = user_data;
+
+  bb_pb_broker_close (self->broker, FALSE, NULL);
+}
+
+static void
+bb_pb_link_finalize (GObject *object)
+{
+  BbPbLink *self = BB_PB_LINK (object);
+
+  bb_timer_stop (&self->refused_timer);
+  g_clear_pointer (&self->broker, bb_pb_broker_free);
+  g_hash_table_unref (self->builders);
+  g_strfreev (self->commands);
+  g_free (self->peer_address);
+  G_OBJECT_CLASS (bb_pb_link_parent_class)->finalize (object);
+}
+
+static void
+bb_pb_link_class_init (BbPbLinkClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = bb_pb_link_finalize;
+}
+
+static void
+bb_pb_link_init (BbPbLink *self)
+{
+  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+}
+
+BbPbLink *
+bb_pb_link_new (BbPbBroker *broker, const char *peer_address, gint64 bot, gint64 respond_request)
+{
+  BbPbLink *self = g_object_new (BB_TYPE_PB_LINK, NULL);
+
+  self->broker = broker;
+  self->peer_address = g_strdup (peer_address);
+  self->bot = bot;
+  self->respond_request = respond_request;
+  bb_timer_init (&self->refused_timer, bb_pb_broker_get_loop (broker), refused_stays_cb, self);
+  bb_pb_broker_set_events (broker, &broker_events, g_object_ref (self));
+  bb_pb_broker_trust (broker);
+  return self;
+}
+
+static const char *
+bb_pb_link_get_protocol (BbSlaveLink *link)
+{
+  return "pb";
+}
+
+static const char *
+bb_pb_link_get_peer_address (BbSlaveLink *link)
+{
+  return BB_PB_LINK (link)->peer_address;
+}
+
+static gint64
+bb_pb_link_get_last_message_us (BbSlaveLink *link)
+{
+  return bb_stream_get_last_input_us (bb_pb_broker_get_stream (BB_PB_LINK (link)->broker));
+}
+
+/* What the slave calls of its own accord. */
+static void
+perspective_cb (const BbPbCall *call, gpointer user_data)
+{
+  BbPbLink *self = user_data;
+
+  if (bb_jelly_text_is (call->method, "keepalive"))
+    bb_pb_call_answer_none (call);
+  else if (bb_jelly_text_is (call->method, "shutdown"))
+    {
+      bb_pb_call_answer_none (call);
+      g_signal_emit_by_name (self, "shutdown-requested");
+    }
+  else
+    bb_pb_call_answer_no_such_method (call);
+}
+
+static void
+bb_pb_link_accept (BbSlaveLink *link)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+
+  if (self->respond_request == 0 || self->lost)
+    return;
+  self->perspective = bb_pb_broker_add_object (self->broker, perspective_cb, self);
+  bb_jelly_put_remote (bb_pb_broker_begin_answer (self->broker, self->respond_request), self->perspective);
+  bb_pb_broker_end_answer (self->broker);
+  self->respond_request = 0;
+}
+
+static void
+bb_pb_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reason)
+{
+  static const char *const parents[] = { "builtins.RuntimeError", "builtins.Exception", "builtins.BaseException", NULL };
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GError) error = NULL;
+
+  if (self->lost)
+    return;
+  if (duplicate && self->respond_request != 0)
+    {
+      bb_pb_broker_answer_error (self->broker, self->respond_request, parents, "rejecting duplicate worker");
+      self->respond_request = 0;
+      bb_pb_broker_ignore_input (self->broker);
+      bb_timer_start_in (&self->refused_timer, BB_PB_REFUSED_US);
+      return;
+    }
+  error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, reason);
+  bb_pb_broker_close (self->broker, FALSE, error);
+}
+
+/* An operation that fails because the connection has ended already. */
+static gboolean
+return_if_lost (BbPbLink *self, GTask *task)
+{
+  if (!self->lost)
+    return FALSE;
+  g_task_return_new_error (task, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  return TRUE;
+}
+
+static const BbJellyWriter *
+call_bot (BbPbLink *self, const char *method, guint n_args)
+{
+  return bb_pb_broker_begin_call (self->broker, self->bot, method, n_args);
+}
+
+/* Info: getWorkerInfo, or getSlaveInfo; then what older releases keep apart. The task's data is the BbPbInfo. */
+
+static void
+end_info (BbPbLink *self, GTask *task)
+{
+  BbPbInfo *info = g_task_get_task_data (task);
+
+  self->dialect.version = bb_pb_info_get_command_version (info);
+  g_strfreev (self->commands);
+  self->commands = bb_pb_info_dup_commands (info);
+  bb_pb_broker_set_python2 (self->broker, bb_pb_info_is_python2 (info));
+  g_task_return_pointer (task, g_variant_ref_sink (bb_pb_info_end (info)), (GDestroyNotify) g_variant_unref);
+  g_object_unref (task);
+}
+
+static gboolean
+end_info_if_lost (GTask *task, const GError *error)
+{
+  if (error == NULL || !g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
+    return FALSE;
+  g_task_return_error (task, g_error_copy (error));
+  g_object_unref (task);
+  return TRUE;
+}
+
+static void
+version_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                  gpointer user_data)
+{
+  GTask *task = user_data;
+
+  if (end_info_if_lost (task, error))
+    return;
+  if (answer != NULL)
+    bb_pb_info_add_version (g_task_get_task_data (task), *answer);
+  end_info (g_task_get_source_object (task), task);
+}
+
+static void
+commands_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                   gpointer user_data)
+{
+  GTask *task = user_data;
+
+  if (end_info_if_lost (task, error))
+    return;
+  if (answer != NULL)
+    bb_pb_info_add_commands (g_task_get_task_data (task), *answer);
+  call_bot (g_task_get_source_object (task), "getVersion", 0);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, version_answered, task);
+}
+
+
+static void
+slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                     gpointer user_data)
+{
+  GTask *task = user_data;
+  BbPbInfo *info = g_task_get_task_data (task);
+
+  if (error != NULL)
+    {
+      g_task_return_error (task, g_error_copy (error));
+      g_object_unref (task);
+      return;
+    }
+  if (!bb_pb_info_add (info, *answer))
+    {
+      g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave's info is not a dictionary");
+      g_object_unref (task);
+      return;
+    }
+  if (bb_pb_info_has_commands (info))
+    {
+      end_info (g_task_get_source_object (task), task);
+      return;
+    }
+  call_bot (g_task_get_source_object (task), "getCommands", 0);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, commands_answered, task);
+}
+
+static void
+info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+               gpointer user_data)
+{
+  GTask *task = user_data;
+
+  if (error == NULL || g_strcmp0 (failure_type, "NoSuchMethod") != 0)
+    {
+      slave_info_answered (broker, answer, error, failure_type, user_data);
+      return;
+    }
+  call_bot (g_task_get_source_object (task), "getSlaveInfo", 0);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, slave_info_answered, task);
+}
+
+static void
+bb_pb_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback,
+                           gpointer user_data)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, bb_pb_link_get_info_async);
+  if (return_if_lost (self, task))
+    return;
+  g_task_set_task_data (task, bb_pb_info_new (), (GDestroyNotify) bb_pb_info_free);
+  call_bot (self, "getWorkerInfo", 0);
+  bb_pb_broker_end_call (self->broker, BB_PB_INFO_LIMIT_US, TRUE, info_answered, g_steal_pointer (&task));
+}
+
+static GVariant *
+bb_pb_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, link), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* The answer is complete and gives one reference for each builder again: the old ones are given back. A builder that is not in
+ * it any more never completes its command (worker-protocol 5.3). */
+static void
+take_builders (BbPbLink *self, guint n_pairs, BbJelly pair)
+{
+  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
+  g_autoptr (GError) error = NULL;
+  GHashTableIter iter;
+  Builder *builder;
+  const char *name;
+
+  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  for (guint i = 0; i < n_pairs; i++, pair = bb_jelly_next (pair))
+    {
+      BbJelly key, value;
+      g_autofree char *new_name = NULL;
+      Builder *new_builder;
+      gint64 number;
+
+      if (!bb_jelly_get_pair (pair, &key, &value) || (new_name = bb_jelly_dup_text (key)) == NULL
+          || !bb_jelly_get_remote (value, &number))
+        continue;
+      new_builder = g_new0 (Builder, 1);
+      new_builder->number = number;
+      builder = g_hash_table_lookup (old, new_name);
+      if (builder != NULL)
+        new_builder->command = g_steal_pointer (&builder->command);
+      g_hash_table_insert (self->builders, g_steal_pointer (&new_name), new_builder);
+    }
+  error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
+  g_hash_table_iter_init (&iter, old);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &name, (gpointer *) &builder))
+    {
+      bb_pb_broker_send_decref (self->broker, builder->number);
+      if (builder->command != NULL)
+        bb_pb_command_fail (builder->command, error);
+    }
+}
+
+static void
+builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                   gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  BbJelly pair;
+  guint n_pairs;
+
+  if (error != NULL)
+    {
+      g_task_return_error (task, g_error_copy (error));
+      return;
+    }
+  if (!bb_jelly_get_dictionary (*answer, &n_pairs, &pair))
+    {
+      g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave's list of builders is not a dictionary");
+      return;
+    }
+  take_builders (g_task_get_source_object (task), n_pairs, pair);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, gsize n_builders,
+                               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  const BbJellyWriter *writer;
+
+  g_task_set_source_tag (task, bb_pb_link_set_builders_async);
+  if (return_if_lost (self, task))
+    return;
+  writer = call_bot (self, "setBuilderList", 1);
+  bb_jelly_put_tagged (writer, "list", (guint) n_builders);
+  for (gsize i = 0; i < n_builders; i++)
+    {
+      bb_jelly_put_tagged (writer, "tuple", 2);
+      bb_jelly_put_text (writer, builders[i].name);
+      bb_jelly_put_text (writer, builders[i].builddir);
+    }
+  bb_pb_broker_end_call (self->broker, BB_PB_BUILDERS_LIMIT_US, TRUE, builders_answered, g_steal_pointer (&task));
+}
+
+static gboolean
+finish_boolean (BbSlaveLink *link, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, link), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+done_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+               gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  if (error != NULL)
+    g_task_return_error (task, g_error_copy (error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+bb_pb_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, bb_pb_link_ping_async);
+  if (return_if_lost (self, task))
+    return;
+  bb_jelly_put_text (call_bot (self, "print", 1), "ping");
+  bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, TRUE, done_answered, g_steal_pointer (&task));
+}
+
+/* Releases before 0.8.3 have it on their builders only, and end without an answer. */
+static void
+shutdown_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                   gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  BbPbLink *self = g_task_get_source_object (task);
+  GHashTableIter iter;
+  Builder *builder;
+
+  if (error == NULL || g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  g_hash_table_iter_init (&iter, self->builders);
+  if (g_strcmp0 (failure_type, "NoSuchMethod") == 0
+      && g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    {
+      bb_pb_broker_begin_call (broker, builder->number, "shutdown", 0);
+      bb_pb_broker_end_call (broker, BB_PB_PRINT_LIMIT_US, FALSE, NULL, NULL);
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  g_task_return_error (task, g_error_copy (error));
+}
+
+static void
+bb_pb_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback,
+                           gpointer user_data)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, bb_pb_link_shutdown_async);
+  if (return_if_lost (self, task))
+    return;
+  call_bot (self, "shutdown", 0);
+  bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, FALSE, shutdown_answered, g_steal_pointer (&task));
+}
+
+static void
+command_ended (BbRemoteCommand *command, gpointer user_data)
+{
+  BbPbLink *self = user_data;
+  GHashTableIter iter;
+  Builder *builder;
+
+  g_hash_table_iter_init (&iter, self->builders);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    if (builder->command == command)
+      {
+        builder->command = NULL;
+        return;
+      }
+}
+
+static BbRemoteCommand *
+bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const char *name, GVariant *args,
+                          const BbCommandEvents *events, gpointer user_data, GError **error)
+{
+  BbPbLink *self = BB_PB_LINK (link);
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
+  Builder *builder = g_hash_table_lookup (self->builders, builder_name);
+
+  if (self->lost)
+    g_set_error_literal (error, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  else if (builder == NULL)
+    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not know builder \"%s\"", builder_name);
+  else if (builder->command != NULL)
+    g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
+                 builder_name);
+  else if (self->commands != NULL && !g_strv_contains ((const char *const *) self->commands, name))
+    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
+                 name);
+  else
+    {
+      builder->command = bb_pb_command_start (self->broker, builder->number, &self->dialect, name, sunk, events,
+                                              user_data, command_ended, self);
+      return builder->command;
+    }
+  return NULL;
+}
+
+static void
+bb_pb_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char *why)
+{
+  if (!BB_PB_LINK (link)->lost)
+    bb_pb_command_interrupt (command, why);
+}
+
+static void
+bb_pb_link_set_reading (BbSlaveLink *link, gboolean reading)
+{
+  bb_stream_set_reading (bb_pb_broker_get_stream (BB_PB_LINK (link)->broker), reading);
+}
+
+static void
+bb_pb_link_close (BbSlaveLink *link, const GError *reason)
+{
+  bb_pb_broker_close (BB_PB_LINK (link)->broker, FALSE, reason);
+}
+
+static void
+bb_pb_link_iface_init (BbSlaveLinkInterface *iface)
+{
+  iface->get_protocol = bb_pb_link_get_protocol;
+  iface->get_peer_address = bb_pb_link_get_peer_address;
+  iface->get_last_message_us = bb_pb_link_get_last_message_us;
+  iface->accept = bb_pb_link_accept;
+  iface->refuse = bb_pb_link_refuse;
+  iface->get_info_async = bb_pb_link_get_info_async;
+  iface->get_info_finish = bb_pb_link_get_info_finish;
+  iface->set_builders_async = bb_pb_link_set_builders_async;
+  iface->set_builders_finish = finish_boolean;
+  iface->ping_async = bb_pb_link_ping_async;
+  iface->ping_finish = finish_boolean;
+  iface->shutdown_async = bb_pb_link_shutdown_async;
+  iface->shutdown_finish = finish_boolean;
+  iface->start_command = bb_pb_link_start_command;
+  iface->interrupt = bb_pb_link_interrupt;
+  iface->set_reading = bb_pb_link_set_reading;
+  iface->close = bb_pb_link_close;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+#include <string.h>
+
+#include "bb-log.h"
+#include "bb-login-ticket.h"
+#include "bb-pb-broker.h"
+#include "bb-pb-limits.h"
+#include "bb-pb-link.h"
+#include "bb-pb-login-private.h"
+
+#define MD5_SIZE 16
+
+/* A connection from accept until its login is decided. */
+typedef struct
+{
+  BbPbBroker *broker;
+  BbLoginTicket *ticket;
+  BbLoginHost *login_host; /* not owned */
+  BbTimer timer;           /* the login must be complete; a refused peer must be gone */
+  char *name;
+  char *address;
+  guint8 challenge[BB_PB_CHALLENGE_SIZE];
+  gint64 challenger; /* 0 before login() */
+  gboolean refused;
+} Login;
+
+static gboolean
+random_challenge (guint8 *challenge)
+{
+  return RAND_bytes (challenge, BB_PB_CHALLENGE_SIZE) == 1;
+}
+
+static BbPbChallengeFunc make_challenge = random_challenge;
+
+void
+bb_pb_login_set_challenge_func (BbPbChallengeFunc func)
+{
+  make_challenge = func != NULL ? func : random_challenge;
+}
+
+static void
+login_free (Login *self)
+{
+  bb_timer_stop (&self->timer);
+  if (self->ticket != NULL)
+    bb_login_ticket_release (self->ticket);
+  g_clear_pointer (&self->broker, bb_pb_broker_free);
+  g_free (self->name);
+  g_free (self->address);
+  g_free (self);
+}
+
+static void
+close_login (Login *self, const char *why)
+{
+  g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_PROTOCOL, why);
+
+  bb_pb_broker_close (self->broker, FALSE, error);
+}
+
+static void
+evicted_cb (const char *why, gpointer user_data)
+{
+  Login *self = user_data;
+
+  self->ticket = NULL;
+  close_login (self, why);
+}
+
+static void
+out_of_time_cb (BbTimer *timer, gpointer user_data)
+{
+  Login *self = user_data;
+
+  close_login (self, self->refused ? "a refused peer has stayed long enough" : "no login within the time limit");
+}
+
+static void
+closed_cb (BbPbBroker *broker, const GError *reason, gpointer user_data)
+{
+  Login *self = user_data;
+
+  /* One line for what a person may look for; those who just go are many and say nothing. */
+  if (!self->refused && g_error_matches (reason, BB_ERROR, BB_ERROR_PROTOCOL))
+    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed before login: %s", self->address, reason->message);
+  login_free (self);
+}
+
+static const BbPbBrokerEvents login_events = { closed_cb };
+
+/* MD5 (MD5 (password) || challenge), worker-protocol 4.1. */
+static void
+compute_response (const char *password, const guint8 *challenge, guint8 *response)
+{
+  g_autoptr (GChecksum) inner = g_checksum_new (G_CHECKSUM_MD5);
+  g_autoptr (GChecksum) outer = g_checksum_new (G_CHECKSUM_MD5);
+  guint8 digest[MD5_SIZE];
+  gsize size = sizeof digest;
+
+  g_checksum_update (inner, (const guchar *) password, -1);
+  g_checksum_get_digest (inner, digest, &size);
+  g_checksum_update (outer, digest, sizeof digest);
+  g_checksum_update (outer, challenge, BB_PB_CHALLENGE_SIZE);
+  size = MD5_SIZE;
+  g_checksum_get_digest (outer, response, &size);
+  OPENSSL_cleanse (digest, sizeof digest);
+}
+
+/* The same work, and the same answer, whether the name is unknown or the password wrong. */
+static gboolean
+is_right (Login *self, const char *response, gsize length, gboolean *known)
+{
+  const char *password = bb_login_host_get_password (self->login_host, self->name);
+  guint8 expected[MD5_SIZE];
+  gboolean same;
+
+  *known = password != NULL;
+  compute_response (password != NULL ? password : "nobody has this name", self->challenge, expected);
+  same = length == MD5_SIZE && CRYPTO_memcmp (expected, response, MD5_SIZE) == 0;
+  OPENSSL_cleanse (expected, sizeof expected);
+  return same && *known;
+}
+
+static void
+refuse (Login *self, gint64 request)
+{
+  static const char *const parents[]
+    = { "twisted.cred.error.UnauthorizedLogin", "twisted.cred.error.LoginFailed", "twisted.cred.error.Unauthorized",
+        "builtins.Exception", "builtins.BaseException", "builtins.object", NULL };
+
+  self->refused = TRUE;
+  bb_pb_broker_answer_error (self->broker, request, parents, "");
+  bb_pb_broker_ignore_input (self->broker);
+  bb_timer_start_in (&self->timer, BB_PB_REFUSED_US);
+}
+
+static void
+respond_cb (const BbPbCall *call, gpointer user_data)
+{
+  Login *self = user_data;
+  const char *response;
+  gsize length;
+  gint64 bot;
+  gboolean known;
+  BbPbLink *link;
+  BbPbBroker *broker;
+
+  if (!bb_jelly_text_is (call->method, "respond") || call->n_args != 2 || !call->wants_answer
+      || !bb_jelly_get_text (call->first_arg, &response, &length)
+      || !bb_jelly_get_remote (bb_jelly_next (call->first_arg), &bot))
+    {
+      close_login (self, "pb: a malformed answer to the challenge");
+      return;
+    }
+  bb_pb_broker_remove_object (self->broker, self->challenger); /* each challenge counts once */
+  if (!is_right (self, response, length, &known))
+    {
+      bb_login_host_login_failed (self->login_host, self->name, known, self->address);
+      refuse (self, call->request);
+      return;
+    }
+  broker = g_steal_pointer (&self->broker);
+  bb_pb_broker_set_root (broker, NULL, NULL);
+  link = bb_pb_link_new (broker, self->address, bot, call->request);
+  bb_login_host_login (self->login_host, self->name, BB_SLAVE_LINK (link));
+  g_object_unref (link);
+  login_free (self);
+}
+
+/* login (NAME): the challenge, for every name alike. */
+static void
+root_cb (const BbPbCall *call, gpointer user_data)
+{
+  Login *self = user_data;
+  const BbJellyWriter *writer;
+  const char *name;
+  gsize length;
+
+  if (self->challenger != 0 || !bb_jelly_text_is (call->method, "login") || call->n_args != 1 || !call->wants_answer
+      || !bb_jelly_get_text (call->first_arg, &name, &length) || length > BB_PB_MAX_NAME
+      || !make_challenge (self->challenge))
+    {
+      close_login (self, "pb: something else than one login");
+      return;
+    }
+  self->name = g_utf8_make_valid (name, (gssize) length);
+  self->challenger = bb_pb_broker_add_object (self->broker, respond_cb, self);
+  writer = bb_pb_broker_begin_answer (self->broker, call->request);
+  bb_jelly_put_tagged (writer, "tuple", 2);
+  bb_jelly_put_bytes (writer, (const char *) self->challenge, BB_PB_CHALLENGE_SIZE);
+  bb_jelly_put_remote (writer, self->challenger);
+  bb_pb_broker_end_answer (self->broker);
+}
+
+void
+bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us)
+{
+  Login *self = g_new0 (Login, 1);
+  g_autoptr (GError) error = NULL;
+
+  self->ticket = ticket;
+  self->login_host = login_host;
+  self->address = g_strdup (bb_login_ticket_get_address (ticket));
+  bb_timer_init (&self->timer, loop, out_of_time_cb, self);
+  self->broker = bb_pb_broker_new (loop, fd, &login_events, self, &error);
+  if (self->broker == NULL)
+    {
+      bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", self->address, error->message);
+      login_free (self);
+      return;
+    }
+  bb_login_ticket_set_evict (ticket, evicted_cb, self);
+  bb_pb_broker_set_root (self->broker, root_cb, self);
+  bb_timer_start_in (&self->timer, login_time_us);
+}
