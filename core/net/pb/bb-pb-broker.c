@@ -6,7 +6,7 @@
 #include "bb-error.h"
 #include "bb-pb-limits.h"
 
-#define VERSION 6
+#define PB_VERSION 6
 
 /* What is kept of the buffer that messages are written into. */
 #define KEEP_SCRATCH (64 * 1024)
@@ -339,9 +339,9 @@ receive_version (BbPbBroker *self, BbJelly message, GError **error)
 {
   gint64 version;
 
-  if (!get_request (message, &version) || version != VERSION)
+  if (!get_request (message, &version) || version != PB_VERSION)
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "pb: the peer does not speak version %d", VERSION);
+      g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "pb: the peer does not speak version %d", PB_VERSION);
       return FALSE;
     }
   self->version_seen = TRUE;
@@ -407,7 +407,7 @@ receive_dialect (BbPbBroker *self, const BbBananaMessage *banana, GError **error
   bb_banana_decoder_set_vocabulary (self->decoder, self->vocabulary);
   begin_message (self, 2);
   bb_jelly_put_word (&self->writer, "version");
-  bb_banana_put_integer (self->writer.out, VERSION);
+  bb_banana_put_integer (self->writer.out, PB_VERSION);
   end_message (self);
   return TRUE;
 }
