@@ -42,11 +42,9 @@ row_closed_cb (BbLedger *ledger, BbLedgerRow *row, gpointer user_data)
 }
 
 static void
-room_cb (BbLedger *ledger, const char *slave_name, gpointer user_data)
+room_cb (BbLedger *ledger, gpointer user_data)
 {
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->events, "room:%s ", slave_name);
+  g_string_append (((Fixture *) user_data)->events, "room ");
 }
 
 static void
@@ -409,7 +407,7 @@ test_password_is_forgotten (Fixture *f, gconstpointer data)
   g_assert_cmpstr (password, ==, "");
 }
 
-/* C7: two that race don't exceed it; those refused get their turn in the order in which they came. */
+/* C7: two that race don't exceed it; those refused hear when there is room. */
 static void
 test_max_instances (Fixture *f, gconstpointer data)
 {
@@ -440,41 +438,57 @@ test_max_instances (Fixture *f, gconstpointer data)
   bb_ledger_set_stopping (f->ledger, rows[0], NULL, NULL);
   assert_events (f, "~1:stopping "); /* it counts until it is gone */
   close_row (f, rows[0], "stopped");
-  assert_events (f, "-1:closed room:bot4 room:bot3 ");
+  assert_events (f, "-1:closed room ");
   g_object_unref (rows[0]);
   g_object_unref (rows[1]);
 }
 
+/* "room" is said once for all who were refused, also when the limits are raised, and not when nobody was. */
 static void
-ask_again_cb (BbLedger *ledger, const char *slave_name, gpointer user_data)
-{
-  bb_ledger_intend_async (ledger, slave_name, "fake", "here", "", -1, NULL, NULL, NULL);
-}
-
-static void
-test_room_in_order (Fixture *f, gconstpointer data)
+test_room (Fixture *f, gconstpointer data)
 {
   const BbLedgerLimits limits = { .max_instances = 1 };
   const BbLedgerLimits none = { 0 };
   g_autoptr (GError) error = NULL;
-  g_autoptr (BbLedgerRow) row = intend (f, "bot0", -1, &error);
+  g_autoptr (BbLedgerRow) one = intend (f, "bot1", -1, &error);
+  g_autoptr (BbLedgerRow) two = NULL;
 
   bb_ledger_set_limits (f->ledger, &limits);
-  g_signal_connect (f->ledger, "room", G_CALLBACK (ask_again_cb), NULL);
-  for (int i = 1; i <= 3; i++)
+  close_row (f, one, "stopped");
+  assert_events (f, "+1:intended -1:closed ");
+  two = intend (f, "bot2", -1, &error);
+  g_assert_no_error (error);
+  for (int i = 0; i < 3; i++)
     {
-      g_autofree char *name = g_strdup_printf ("bot%d", i);
-
-      g_assert_null (intend (f, name, -1, &error));
+      g_assert_null (intend (f, "bot3", -1, &error));
       g_clear_error (&error);
     }
-  close_row (f, row, "stopped");
-  assert_events (f, "+1:intended -1:closed room:bot1 +2:intended ");
-  g_assert_nonnull (bb_ledger_find_by_slave (f->ledger, "bot1"));
-  close_row (f, bb_ledger_find (f->ledger, 2), "stopped");
-  assert_events (f, "-2:closed room:bot2 +3:intended ");
+  bb_ledger_set_limits (f->ledger, &limits);
+  assert_events (f, "+2:intended ");
   bb_ledger_set_limits (f->ledger, &none);
-  assert_events (f, "room:bot3 +4:intended ");
+  assert_events (f, "room ");
+  close_row (f, two, "stopped");
+  assert_events (f, "-2:closed ");
+}
+
+/* A row that could not be written makes room again. */
+static void
+test_room_after_failure (Fixture *f, gconstpointer data)
+{
+  const BbLedgerLimits limits = { .max_instances = 1 };
+  g_autoptr (GAsyncResult) first = NULL;
+  g_autoptr (GError) error = NULL;
+
+  bb_ledger_set_limits (f->ledger, &limits);
+  bb_fragile_store_set_hanging (f->store, TRUE);
+  begin_intend (f, "bot1", -1, &first);
+  g_assert_null (intend (f, "bot2", -1, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_LIMIT);
+  bb_fragile_store_set_failing (f->store, TRUE);
+  bb_fragile_store_set_hanging (f->store, FALSE);
+  bb_test_run_until_result (&first);
+  assert_warned ();
+  assert_events (f, "room ");
 }
 
 /* C8: unknown prices count as configured; 0.1 three times is not more than 0.3. */
@@ -627,7 +641,8 @@ main (int argc, char **argv)
   ADD ("/ledger/C2/retry-writes", test_retry_writes);
   ADD ("/ledger/C2/restart", test_restart);
   ADD ("/ledger/C7/max-instances", test_max_instances);
-  ADD ("/ledger/C7/room-in-order", test_room_in_order);
+  ADD ("/ledger/C7/room", test_room);
+  ADD ("/ledger/C7/room-after-failure", test_room_after_failure);
   ADD ("/ledger/C8/max-hourly-cost", test_max_hourly_cost);
   ADD ("/ledger/C13/life", test_life);
   ADD ("/ledger/L11/late-answer", test_late_answer);

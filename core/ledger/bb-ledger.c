@@ -23,7 +23,7 @@ struct _BbLedger
   GHashTable *by_slave;  /* name (owned) → GPtrArray (owned) of BbLedgerRow, the newest last */
   GHashTable *intended;  /* set of BbLedgerRow (owned) whose first write is under way; they count */
   GHashTable *unwritten; /* set of BbLedgerRow (owned): the last write of these failed */
-  GQueue refused;        /* of char * (owned): slaves that a limit has refused, in order */
+  gboolean refused;      /* a limit has refused somebody since "room" was said */
   gboolean failing;      /* the last write failed, and that was said */
 };
 
@@ -117,42 +117,13 @@ has_room (BbLedger *self)
   return check_limits (self, 0, NULL);
 }
 
-static GList *
-find_refused (BbLedger *self, const char *slave_name)
-{
-  return g_queue_find_custom (&self->refused, slave_name, (GCompareFunc) g_strcmp0);
-}
-
-static void
-remember_refused (BbLedger *self, const char *slave_name)
-{
-  if (find_refused (self, slave_name) == NULL)
-    g_queue_push_tail (&self->refused, g_strdup (slave_name));
-}
-
-static void
-forget_refused (BbLedger *self, const char *slave_name)
-{
-  GList *link = find_refused (self, slave_name);
-
-  if (link == NULL)
-    return;
-  g_free (link->data);
-  g_queue_delete_link (&self->refused, link);
-}
-
-/* Those who ask at once may be refused again, and are then at the end: so no more turns than there were names. */
 static void
 tell_room (BbLedger *self)
 {
-  g_autoptr (BbLedger) hold = g_object_ref (self);
-
-  for (guint n = self->refused.length; n > 0 && self->refused.length > 0 && has_room (self); n--)
-    {
-      g_autofree char *slave_name = g_queue_pop_head (&self->refused);
-
-      g_signal_emit (hold, signals[SIGNAL_ROOM], 0, slave_name);
-    }
+  if (!self->refused || !has_room (self))
+    return;
+  self->refused = FALSE;
+  g_signal_emit (self, signals[SIGNAL_ROOM], 0);
 }
 
 static int
@@ -346,7 +317,7 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
                         const char *password, double hourly_cost, GCancellable *cancellable,
                         GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = NULL;
   g_autoptr (BbLedgerRow) row = NULL;
   g_autofree char *token = g_uuid_string_random ();
   GError *error = NULL;
@@ -354,6 +325,7 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
   g_return_if_fail (BB_IS_LEDGER (self));
   g_return_if_fail (slave_name != NULL && backend != NULL && scope != NULL);
 
+  task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, bb_ledger_intend_async);
   if (g_task_return_error_if_cancelled (task))
     return;
@@ -361,12 +333,10 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
   g_task_set_check_cancellable (task, FALSE);
   if (!check_limits (self, count_cost (self, hourly_cost), &error))
     {
-      remember_refused (self, slave_name);
+      self->refused = TRUE;
       g_task_return_error (task, error);
       return;
     }
-  forget_refused (self, slave_name);
-
   row = bb_ledger_row_new (++self->last_number, token, slave_name, backend, scope);
   if (password != NULL)
     {
@@ -739,7 +709,6 @@ bb_ledger_finalize (GObject *object)
   g_hash_table_unref (self->intended);
   g_hash_table_unref (self->unwritten);
   g_hash_table_unref (self->rows);
-  g_queue_clear_full (&self->refused, g_free);
   g_clear_object (&self->store);
   g_clear_object (&self->clock);
 
@@ -747,9 +716,10 @@ bb_ledger_finalize (GObject *object)
 }
 
 static guint
-add_signal (const char *name, GType parameter)
+add_row_signal (const char *name)
 {
-  return g_signal_new (name, BB_TYPE_LEDGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1, parameter);
+  return g_signal_new (name, BB_TYPE_LEDGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                       BB_TYPE_LEDGER_ROW);
 }
 
 static void
@@ -757,10 +727,11 @@ bb_ledger_class_init (BbLedgerClass *klass)
 {
   G_OBJECT_CLASS (klass)->finalize = bb_ledger_finalize;
 
-  signals[SIGNAL_ROW_ADDED] = add_signal ("row-added", BB_TYPE_LEDGER_ROW);
-  signals[SIGNAL_ROW_CHANGED] = add_signal ("row-changed", BB_TYPE_LEDGER_ROW);
-  signals[SIGNAL_ROW_CLOSED] = add_signal ("row-closed", BB_TYPE_LEDGER_ROW);
-  signals[SIGNAL_ROOM] = add_signal ("room", G_TYPE_STRING);
+  signals[SIGNAL_ROW_ADDED] = add_row_signal ("row-added");
+  signals[SIGNAL_ROW_CHANGED] = add_row_signal ("row-changed");
+  signals[SIGNAL_ROW_CLOSED] = add_row_signal ("row-closed");
+  signals[SIGNAL_ROOM]
+    = g_signal_new ("room", BB_TYPE_LEDGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
 }
 
 static void
@@ -771,7 +742,6 @@ bb_ledger_init (BbLedger *self)
   self->by_slave = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   self->intended = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
   self->unwritten = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
-  g_queue_init (&self->refused);
 }
 
 BbLedger *

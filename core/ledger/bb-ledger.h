@@ -19,9 +19,8 @@ G_BEGIN_DECLS
  *  - A row leaves memory, and stops counting, only when its closing is on disk. A crash before that leaves an open row
  *    of an instance that is gone, which the reaper closes; never a closed row of one that is not.
  *
- * Signals: "row-added", "row-changed", "row-closed" (BbLedgerRow *); "room" (const char *slave_name): a limit that
- * refused this slave may have room again: emitted for those refused in the order in which they came, while there is
- * room. Who does not ask again loses nothing but its turn.
+ * Signals: "row-added", "row-changed", "row-closed" (BbLedgerRow *); "room": a limit that has refused somebody may have
+ * room again. Who waits for it, and in which order, is known to the slave manager.
  */
 #define BB_TYPE_LEDGER (bb_ledger_get_type ())
 G_DECLARE_FINAL_TYPE (BbLedger, bb_ledger, BB, LEDGER, GObject)
@@ -46,8 +45,7 @@ gboolean bb_ledger_load_finish (BbLedger *self, GAsyncResult *result, GError **e
  *
  * Makes a row, state intended, with a fresh token and number. Finishes when it is durable; only then may the backend
  * be called. Fails with %BB_ERROR_LIMIT (nothing was written; the counting includes rows whose write is under way, so
- * two that race can't exceed a limit; those refused are let in, by "room", in the order in which they came) or
- * %BB_ERROR_STORE.
+ * two that race can't exceed a limit; "room" tells when to try again) or %BB_ERROR_STORE.
  */
 void bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *backend, const char *scope,
                              const char *password, double hourly_cost, GCancellable *cancellable,

@@ -14,7 +14,7 @@ typedef struct
   GPtrArray *(*list_slaves) (gpointer user_data);
   /* The type= of a slave: the backend of its rows. */
   const char *(*get_type_name) (BbLatentSlave *slave, gpointer user_data);
-  /* The slave that can act for @row: the one it was started for, or another of the same backend and scope. (nullable) */
+  /* The slave that can act for @row: the one it was started for, or another of its backend and scope. (nullable) */
   BbLatentSlave *(*find_backend) (BbLedgerRow *row, gpointer user_data);
   /* A substantiation holds the row and takes care of it. */
   gboolean (*is_in_use) (BbLedgerRow *row, gpointer user_data);

@@ -5,14 +5,31 @@
 
 G_BEGIN_DECLS
 
+struct sqlite3;
+
 /* One open bbhost.db, its lock, and what it can be asked. Blocking; used by one thread at a time. */
-typedef struct _BbSqliteDatabase BbSqliteDatabase;
+typedef struct
+{
+  char *directory;
+  char *path;
+  char *id;
+  gboolean is_new;
+  int lock_fd;
+  struct sqlite3 *handle;
+  GHashTable *statements; /* SQL (owned) → sqlite3_stmt (owned) */
+} BbSqliteDatabase;
+
+/* From the handle's last error; for reading what was there before, where SQLite's complaint may mean damage. FALSE. */
+gboolean bb_sqlite_database_set_error (BbSqliteDatabase *self, GError **error);
+gboolean bb_sqlite_database_set_open_error (BbSqliteDatabase *self, GError **error);
+gboolean bb_sqlite_database_set_damaged (BbSqliteDatabase *self, const char *how, GError **error);
 
 BbSqliteDatabase *bb_sqlite_database_open (const char *directory, GError **error);
 void bb_sqlite_database_free (BbSqliteDatabase *self); /* gives up the lock */
 const char *bb_sqlite_database_get_id (BbSqliteDatabase *self);
 gboolean bb_sqlite_database_is_new (BbSqliteDatabase *self);
 
+/* bb-sqlite-rows.c: batches and selects. */
 gboolean bb_sqlite_database_begin (BbSqliteDatabase *self, GError **error);
 gboolean bb_sqlite_database_commit (BbSqliteDatabase *self, GError **error); /* rolled back when it fails */
 void bb_sqlite_database_roll_back (BbSqliteDatabase *self);
@@ -25,7 +42,6 @@ GPtrArray *bb_sqlite_database_select (BbSqliteDatabase *self, const BbTable *tab
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BbSqliteDatabase, bb_sqlite_database_free)
 
 /* bb-sqlite-schema.c: the descriptors as SQL. */
-struct sqlite3;
 #define BB_SQLITE_APPLICATION_ID 0x62626873 /* "bbhs", so that another program's database is not taken for ours */
 #define BB_SQLITE_SCHEMA_VERSION 1          /* grows when an older bbhost could no longer work with the file */
 

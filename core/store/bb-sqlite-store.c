@@ -163,6 +163,7 @@ commit_group (BbSqliteStore *self, GPtrArray *group)
   g_ptr_array_set_size (group, 0);
 }
 
+/* @job: (transfer full): it belongs to its caller's thread again as soon as it was handed back */
 static void
 run_select (BbSqliteStore *self, Job *job)
 {
@@ -186,16 +187,20 @@ run_jobs (gpointer user_data)
       Job *job = group->len == 0 ? g_async_queue_pop (self->jobs) : g_async_queue_try_pop (self->jobs);
 
       if (job != NULL && job->kind == JOB_COMMIT)
-        g_ptr_array_add (group, job);
-      if (job == NULL || job->kind != JOB_COMMIT || group->len >= MAX_GROUP)
-        commit_group (self, group);
-      if (job != NULL && job->kind == JOB_SELECT)
-        run_select (self, job);
-      if (job != NULL && job->kind == JOB_END)
         {
-          job_free (job);
-          ended = TRUE;
+          g_ptr_array_add (group, job);
+          if (group->len < MAX_GROUP)
+            continue;
+          job = NULL;
         }
+      commit_group (self, group);
+      if (job == NULL)
+        continue;
+      ended = job->kind == JOB_END;
+      if (ended)
+        job_free (job);
+      else
+        run_select (self, job);
     }
   return NULL;
 }

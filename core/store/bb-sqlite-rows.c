@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-sqlite-database-private.h"
+
+#include <sqlite3.h>
+
+/* Statements are kept by their text; lists of alternatives make new texts, so there is a limit. */
+#define MAX_STATEMENTS 200
+
+/* @sql: (transfer full) */
+static sqlite3_stmt *
+get_statement (BbSqliteDatabase *self, char *sql, GError **error)
+{
+  sqlite3_stmt *statement = g_hash_table_lookup (self->statements, sql);
+
+  if (statement != NULL)
+    {
+      g_free (sql);
+      return statement;
+    }
+  if (g_hash_table_size (self->statements) >= MAX_STATEMENTS)
+    g_hash_table_remove_all (self->statements);
+  if (sqlite3_prepare_v3 (self->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK)
+    {
+      g_free (sql);
+      bb_sqlite_database_set_error (self, error);
+      return NULL;
+    }
+  g_hash_table_insert (self->statements, sql, statement);
+  return statement;
+}
+
+/* Runs a statement that gives no rows, and makes it ready for the next time. */
+static gboolean
+run_statement (BbSqliteDatabase *self, sqlite3_stmt *statement, GError **error)
+{
+  gboolean done = sqlite3_step (statement) == SQLITE_DONE;
+
+  if (!done)
+    bb_sqlite_database_set_error (self, error);
+  sqlite3_reset (statement);
+  sqlite3_clear_bindings (statement);
+  return done;
+}
+
+static gboolean
+run_sql (BbSqliteDatabase *self, const char *sql, GError **error)
+{
+  sqlite3_stmt *statement = get_statement (self, g_strdup (sql), error);
+
+  return statement != NULL && run_statement (self, statement, error);
+}
+
+gboolean
+bb_sqlite_database_begin (BbSqliteDatabase *self, GError **error)
+{
+  return run_sql (self, "BEGIN IMMEDIATE", error);
+}
+
+gboolean
+bb_sqlite_database_commit (BbSqliteDatabase *self, GError **error)
+{
+  if (run_sql (self, "COMMIT", error))
+    return TRUE;
+  bb_sqlite_database_roll_back (self);
+  return FALSE;
+}
+
+void
+bb_sqlite_database_roll_back (BbSqliteDatabase *self)
+{
+  /* Some errors have rolled back already. */
+  if (bb_sqlite_database_in_transaction (self))
+    bb_sqlite_execute (self->handle, "ROLLBACK");
+}
+
+gboolean
+bb_sqlite_database_in_transaction (BbSqliteDatabase *self)
+{
+  return !sqlite3_get_autocommit (self->handle);
+}
+
+static void
+bind_value (sqlite3_stmt *statement, int position, BbColumnType type, GVariant *value)
+{
+  switch (type)
+    {
+    case BB_COLUMN_TEXT:
+      sqlite3_bind_text (statement, position, g_variant_get_string (value, NULL), -1, SQLITE_TRANSIENT);
+      break;
+    case BB_COLUMN_INTEGER:
+      sqlite3_bind_int64 (statement, position, g_variant_get_int64 (value));
+      break;
+    case BB_COLUMN_REAL:
+      sqlite3_bind_double (statement, position, g_variant_get_double (value));
+      break;
+    case BB_COLUMN_BOOLEAN:
+      sqlite3_bind_int (statement, position, g_variant_get_boolean (value));
+      break;
+    case BB_COLUMN_VARIANT:
+    default:
+      sqlite3_bind_text (statement, position, g_variant_print (value, TRUE), -1, g_free);
+      break;
+    }
+}
+
+static GVariant *
+read_value (sqlite3_stmt *statement, int position, BbColumnType type, GError **error)
+{
+  switch (type)
+    {
+    case BB_COLUMN_INTEGER:
+      return g_variant_new_int64 (sqlite3_column_int64 (statement, position));
+    case BB_COLUMN_REAL:
+      return g_variant_new_double (sqlite3_column_double (statement, position));
+    case BB_COLUMN_BOOLEAN:
+      return g_variant_new_boolean (sqlite3_column_int (statement, position) != 0);
+    case BB_COLUMN_VARIANT:
+      return g_variant_parse (NULL, (const char *) sqlite3_column_text (statement, position), NULL, NULL, error);
+    case BB_COLUMN_TEXT:
+    default:
+      return g_variant_new_take_string (
+        g_utf8_make_valid ((const char *) sqlite3_column_text (statement, position), -1));
+    }
+}
+
+/* The columns of @row in the table's order, so that rows of one shape share a statement. */
+static GPtrArray *
+list_columns (const BbTable *table, GVariant *row)
+{
+  GPtrArray *columns = g_ptr_array_new ();
+
+  for (const BbColumn *column = table->columns; column->name != NULL; column++)
+    {
+      g_autoptr (GVariant) value = g_variant_lookup_value (row, column->name, NULL);
+
+      if (value != NULL)
+        g_ptr_array_add (columns, (gpointer) column);
+    }
+  return columns;
+}
+
+static void
+bind_columns (sqlite3_stmt *statement, GPtrArray *columns, GVariant *row)
+{
+  for (guint i = 0; i < columns->len; i++)
+    {
+      const BbColumn *column = columns->pdata[i];
+      g_autoptr (GVariant) value = g_variant_lookup_value (row, column->name, NULL);
+
+      bind_value (statement, (int) i + 1, column->type, value);
+    }
+}
+
+static char *
+make_put_sql (const BbTable *table, GPtrArray *columns)
+{
+  GString *sql = g_string_new (NULL);
+  const char *separator = "";
+
+  g_string_append_printf (sql, "INSERT INTO \"%s\" (", table->name);
+  for (guint i = 0; i < columns->len; i++)
+    g_string_append_printf (sql, "%s\"%s\"", i > 0 ? ", " : "", ((const BbColumn *) columns->pdata[i])->name);
+  g_string_append (sql, ") VALUES (");
+  for (guint i = 0; i < columns->len; i++)
+    g_string_append (sql, i > 0 ? ", ?" : "?");
+  g_string_append (sql, ") ON CONFLICT (");
+  for (guint i = 0; i < table->n_key; i++)
+    g_string_append_printf (sql, "%s\"%s\"", i > 0 ? ", " : "", table->columns[i].name);
+  g_string_append (sql, columns->len > table->n_key ? ") DO UPDATE SET " : ") DO NOTHING");
+  for (guint i = table->n_key; i < columns->len; i++, separator = ", ")
+    {
+      const BbColumn *column = columns->pdata[i];
+
+      g_string_append_printf (sql, "%s\"%s\"=excluded.\"%s\"", separator, column->name, column->name);
+    }
+  return g_string_free (sql, FALSE);
+}
+
+static gboolean
+put_row (BbSqliteDatabase *self, const BbTable *table, GVariant *row, GError **error)
+{
+  g_autoptr (GPtrArray) columns = list_columns (table, row);
+  sqlite3_stmt *statement = get_statement (self, make_put_sql (table, columns), error);
+
+  if (statement == NULL)
+    return FALSE;
+  bind_columns (statement, columns, row);
+  return run_statement (self, statement, error);
+}
+
+static gboolean
+remove_rows (BbSqliteDatabase *self, const BbTable *table, GVariant *key, GError **error)
+{
+  g_autoptr (GPtrArray) columns = list_columns (table, key);
+  g_autoptr (GString) sql = g_string_new (NULL);
+  sqlite3_stmt *statement;
+
+  g_string_append_printf (sql, "DELETE FROM \"%s\"", table->name);
+  for (guint i = 0; i < columns->len; i++)
+    g_string_append_printf (sql, "%s\"%s\"=?", i > 0 ? " AND " : " WHERE ",
+                            ((const BbColumn *) columns->pdata[i])->name);
+  statement = get_statement (self, g_strdup (sql->str), error);
+  if (statement == NULL)
+    return FALSE;
+  bind_columns (statement, columns, key);
+  return run_statement (self, statement, error);
+}
+
+/* Of what was to be written. What the disk refuses, it refuses to all of this transaction. */
+static gboolean
+is_own_fault (int code)
+{
+  return code == SQLITE_CONSTRAINT || code == SQLITE_MISMATCH || code == SQLITE_TOOBIG;
+}
+
+gboolean
+bb_sqlite_database_write (BbSqliteDatabase *self, BbStoreBatch *batch, GError **error)
+{
+  if (!run_sql (self, "SAVEPOINT batch", error))
+    return FALSE;
+  for (guint i = 0; i < batch->operations->len; i++)
+    {
+      BbStoreOperation *operation = batch->operations->pdata[i];
+      gboolean written = operation->remove ? remove_rows (self, operation->table, operation->row, error)
+                                           : put_row (self, operation->table, operation->row, error);
+
+      if (written)
+        continue;
+      if (!is_own_fault (sqlite3_errcode (self->handle))
+          || !bb_sqlite_execute (self->handle, "ROLLBACK TO batch; RELEASE batch"))
+        bb_sqlite_database_roll_back (self);
+      return FALSE;
+    }
+  if (run_sql (self, "RELEASE batch", error))
+    return TRUE;
+  bb_sqlite_database_roll_back (self);
+  return FALSE;
+}
+
+static gboolean
+is_list (const BbColumn *column, GVariant *value)
+{
+  return column->type != BB_COLUMN_VARIANT && g_variant_is_of_type (value, G_VARIANT_TYPE_ARRAY);
+}
+
+static void
+append_condition (GString *sql, const BbColumn *column, GVariant *value)
+{
+  gsize n;
+
+  if (!is_list (column, value))
+    {
+      g_string_append_printf (sql, "\"%s\"=?", column->name);
+      return;
+    }
+  n = g_variant_n_children (value);
+  g_string_append_printf (sql, "\"%s\" IN (", column->name);
+  for (gsize i = 0; i < n; i++)
+    g_string_append (sql, i > 0 ? ", ?" : "?");
+  g_string_append_c (sql, ')');
+}
+
+static char *
+make_select_sql (const BbTable *table, GPtrArray *conditions, GVariant *where, const char *order_by)
+{
+  GString *sql = g_string_new ("SELECT ");
+
+  for (const BbColumn *column = table->columns; column->name != NULL; column++)
+    g_string_append_printf (sql, "%s\"%s\"", column > table->columns ? ", " : "", column->name);
+  g_string_append_printf (sql, " FROM \"%s\"", table->name);
+  for (guint i = 0; i < conditions->len; i++)
+    {
+      const BbColumn *column = conditions->pdata[i];
+      g_autoptr (GVariant) value = g_variant_lookup_value (where, column->name, NULL);
+
+      g_string_append (sql, i > 0 ? " AND " : " WHERE ");
+      append_condition (sql, column, value);
+    }
+  if (order_by != NULL)
+    g_string_append_printf (sql, " ORDER BY \"%s\"%s", order_by + (*order_by == '-'), *order_by == '-' ? " DESC" : "");
+  g_string_append (sql, " LIMIT ?");
+  return g_string_free (sql, FALSE);
+}
+
+static int
+bind_condition (sqlite3_stmt *statement, int position, const BbColumn *column, GVariant *value)
+{
+  GVariantIter iter;
+  GVariant *child;
+
+  if (!is_list (column, value))
+    {
+      bind_value (statement, position, column->type, value);
+      return position + 1;
+    }
+  g_variant_iter_init (&iter, value);
+  while ((child = g_variant_iter_next_value (&iter)) != NULL)
+    {
+      bind_value (statement, position++, column->type, child);
+      g_variant_unref (child);
+    }
+  return position;
+}
+
+static GVariant *
+read_row (BbSqliteDatabase *self, const BbTable *table, sqlite3_stmt *statement, GError **error)
+{
+  g_auto (GVariantBuilder) row = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  for (int i = 0; table->columns[i].name != NULL; i++)
+    {
+      g_autoptr (GError) reason = NULL;
+      GVariant *value;
+
+      if (sqlite3_column_type (statement, i) == SQLITE_NULL)
+        continue;
+      value = read_value (statement, i, table->columns[i].type, &reason);
+      if (value == NULL)
+        {
+          g_autofree char *how = g_strdup_printf ("column %s of table %s can't be read: %s", table->columns[i].name,
+                                                  table->name, reason->message);
+
+          bb_sqlite_database_set_damaged (self, how, error);
+          return NULL;
+        }
+      g_variant_builder_add (&row, "{sv}", table->columns[i].name, value);
+    }
+  return g_variant_ref_sink (g_variant_builder_end (&row));
+}
+
+static GPtrArray *
+read_rows (BbSqliteDatabase *self, const BbTable *table, sqlite3_stmt *statement, GError **error)
+{
+  g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  int status;
+
+  while ((status = sqlite3_step (statement)) == SQLITE_ROW)
+    {
+      GVariant *row = read_row (self, table, statement, error);
+
+      if (row == NULL)
+        return NULL;
+      g_ptr_array_add (rows, row);
+    }
+  if (status != SQLITE_DONE)
+    {
+      bb_sqlite_database_set_open_error (self, error);
+      return NULL;
+    }
+  return g_steal_pointer (&rows);
+}
+
+GPtrArray *
+bb_sqlite_database_select (BbSqliteDatabase *self, const BbTable *table, GVariant *where, const char *order_by,
+                           gint64 limit, GError **error)
+{
+  g_autoptr (GPtrArray) conditions = where != NULL ? list_columns (table, where) : g_ptr_array_new ();
+  sqlite3_stmt *statement = get_statement (self, make_select_sql (table, conditions, where, order_by), error);
+  GPtrArray *rows;
+  int position = 1;
+
+  if (statement == NULL)
+    return NULL;
+  for (guint i = 0; i < conditions->len; i++)
+    {
+      const BbColumn *column = conditions->pdata[i];
+      g_autoptr (GVariant) value = g_variant_lookup_value (where, column->name, NULL);
+
+      position = bind_condition (statement, position, column, value);
+    }
+  sqlite3_bind_int64 (statement, position, limit);
+  rows = read_rows (self, table, statement, error);
+  sqlite3_reset (statement);
+  sqlite3_clear_bindings (statement);
+  return rows;
+}
