@@ -301,6 +301,7 @@ intended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   note_success (self);
   row->durable_serial = row->serial;
+  row->counted_cost = count_cost (self, row->own_cost); /* the default may have changed meanwhile */
   insert_row (self, row);
   g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
   if (g_cancellable_is_cancelled (g_task_get_cancellable (task)))

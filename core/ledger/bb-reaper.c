@@ -400,7 +400,8 @@ judge (BbReaper *self, Listing *listing, GPtrArray *instances)
       else
         g_ptr_array_add (orphans, instance);
     }
-  for (guint i = 0; i < rows->len; i++)
+  /* Who is told of an absence may drop the scope, or shut us down: then nobody waits for the rest. */
+  for (guint i = 0; i < rows->len && listing->scope != NULL; i++)
     {
       BbLedgerRow *row = rows->pdata[i];
       BbInstance *instance = g_hash_table_lookup (present, row);
@@ -412,7 +413,6 @@ judge (BbReaper *self, Listing *listing, GPtrArray *instances)
       else if (belongs_to (row, scope))
         look_again |= note_absence (self, listing, row);
     }
-  /* Who was told of an absence may have dropped the scope, or shut us down. */
   return (listing->scope != NULL && judge_orphans (self, scope, orphans)) || look_again;
 }
 
