@@ -1,7 +1,15 @@
 # tests/net.mk
-libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h
+libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h %D%/support/bb-capture.c %D%/support/bb-capture.h
+EXTRA_DIST += %D%/data/pb
+
 check_PROGRAMS += tests/test-loop
 tests_test_loop_SOURCES = %D%/test-loop.c
 tests_test_loop_CPPFLAGS = $(test_cppflags)
 tests_test_loop_LDADD = $(test_libs)
 TESTS += tests/test-loop
+
+check_PROGRAMS += tests/test-banana
+tests_test_banana_SOURCES = %D%/test-banana.c
+tests_test_banana_CPPFLAGS = $(test_cppflags)
+tests_test_banana_LDADD = $(test_libs)
+TESTS += tests/test-banana

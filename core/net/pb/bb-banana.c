@@ -399,7 +399,7 @@ static guint
 vocabulary_number (const char *bytes, gsize length)
 {
   for (guint i = 0; i < G_N_ELEMENTS (vocabulary_words); i++)
-    if (strncmp (vocabulary_words[i], bytes, length) == 0 && vocabulary_words[i][length] == '\0')
+    if (strlen (vocabulary_words[i]) == length && memcmp (vocabulary_words[i], bytes, length) == 0)
       return i + 1;
   return 0;
 }
