@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-abstract-slave-private.h"
 
+#include "bb-option-struct.h"
+
 /* A configuration struct and how it is freed. */
 typedef struct
 {
+  const BbOption *options;
   gpointer config;
-  GDestroyNotify destroy;
 } OwnedConfig;
 
 typedef struct
@@ -13,7 +15,7 @@ typedef struct
   char *name;
   BbSlaveSettings *settings;
   gconstpointer config;
-  /* What set_config() was given, newest first. The older ones stay until the slave goes, as a call of the backend that is
+  /* What take_config() was given, newest first. The older ones stay until the slave goes, as a call of the backend that is
    * under way, and holds the slave, may still read them; a reload that changes a slave thus costs its struct. */
   GSList *owned_configs; /* of OwnedConfig */
   gpointer record;       /* not owned */
@@ -46,7 +48,7 @@ owned_config_free (gpointer data)
 {
   OwnedConfig *owned = data;
 
-  owned->destroy (owned->config);
+  bb_option_struct_free (owned->options, owned->config);
   g_free (owned);
 }
 
@@ -171,13 +173,13 @@ bb_slave_get_settings (BbSlave *self)
 }
 
 void
-bb_abstract_slave_take_config (BbSlave *self, gpointer config, GDestroyNotify destroy)
+bb_abstract_slave_take_config (BbSlave *self, const BbOption *options, gpointer config)
 {
   BbAbstractSlavePrivate *priv = get_private (self);
   OwnedConfig *owned = g_new (OwnedConfig, 1);
 
+  owned->options = options;
   owned->config = config;
-  owned->destroy = destroy;
   priv->owned_configs = g_slist_prepend (priv->owned_configs, owned);
   g_object_set (self, "config", config, NULL);
 }

@@ -9,6 +9,7 @@
 #include "bb-loop.h"
 #include "bb-reaper.h"
 #include "bb-substantiation.h"
+#include "bb-types.h"
 
 G_BEGIN_DECLS
 
@@ -82,7 +83,7 @@ typedef enum
 } BbAvailability;
 
 /* @why: (out) (optional) (transfer full): for %BB_UNAVAILABLE, in words for a person: "paused", "not attached", "all 2 places are taken",
- * "next attempt in 40 s after: …". @properties: (nullable) a{sv} of the build that waits. */
+ * "next attempt in 40 s after: …". */
 BbAvailability bb_slave_manager_get_availability (BbSlaveManager *self, BbSlave *slave, char **why);
 
 /**
@@ -117,6 +118,13 @@ gboolean bb_slave_manager_insubstantiate (BbSlaveManager *self, BbSlave *slave, 
 
 BbSubstantiationState bb_slave_manager_get_substantiation_state (BbSlaveManager *self, BbSlave *slave);
 BbLedgerRow *bb_slave_manager_get_row (BbSlaveManager *self, BbSlave *slave); /* (transfer none) (nullable) */
+/* What BbReaperHooks asks, with the same meaning. */
+GPtrArray *bb_slave_manager_list_latent (BbSlaveManager *self); /* (transfer container) */
+BbLatentSlave *bb_slave_manager_find_backend (BbSlaveManager *self, BbLedgerRow *row);
+gboolean bb_slave_manager_is_row_in_use (BbSlaveManager *self, BbLedgerRow *row);
+void bb_slave_manager_row_gone (BbSlaveManager *self, BbLedgerRow *row);
+/* Who stops the rows that no slave holds; not owned. */
+void bb_slave_manager_set_reaper (BbSlaveManager *self, BbReaper *reaper);
 /* Stops the instance of any open row, also one whose slave is gone. */
 void bb_slave_manager_terminate_row (BbSlaveManager *self, BbLedgerRow *row);
 

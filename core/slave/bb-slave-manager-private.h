@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "bb-slave-record.h"
+
+G_BEGIN_DECLS
+
+/* Between the files of the slave manager: what it is (bb-slave-manager.c), logins and attachments (bb-slave-login.c), places for
+ * builds (bb-acquisition.c), reloads (bb-slave-apply.c), what the store remembers (bb-slave-memory.c), the order of
+ * those who wait for room (bb-room-queue.c). */
+struct _BbSlaveManager
+{
+  GObject parent_instance;
+
+  BbSubstantiationContext context; /* its references and texts are owned */
+  BbStore *store;                  /* owned */
+  BbReaper *reaper;                /* not owned, weak */
+
+  GHashTable *records;     /* name (the slave's) → BbSlaveRecord (owned) */
+  GPtrArray *order;        /* of BbSlaveRecord, as in the configuration */
+  GHashTable *leaving;     /* set of BbSlaveRecord (owned): removed, and not through yet */
+  GHashTable *remembered;  /* name (owned) → GVariant (owned): rows of the store that no slave has claimed */
+  GHashTable *pool;        /* of builder lists */
+  GQueue rooms;            /* of BbSlaveRecord that wait for room, linked by room_link */
+  BbTimer room_timer;
+  BbTimer leaving_timer;
+  guint n_attached;
+  gboolean applied;        /* at least once */
+
+  GTask *shutdown_task;    /* owned, while it is under way */
+  GHashTable *stopping;    /* set of BbSlaveRecord (not owned) whose instance the shutdown waits for */
+  BbTimer shutdown_timer;
+};
+
+/* bb-slave-manager.c */
+/* What people or the distributor can see may have changed: tells them what has. */
+void bb_slave_manager_touch (BbSlaveRecord *record, guint changes);
+void bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, BbSlaveRecord *record,
+                            BbLedgerRow *row);
+/* The slave is not to be used for a while, because of @reason. */
+void bb_slave_manager_rest (BbSlaveRecord *record, const char *reason);
+/* Lets a removed slave go, from the loop, once nothing of it is left. */
+void bb_slave_manager_end_if_through (BbSlaveRecord *record);
+extern const BbSubstantiationHooks bb_slave_manager_substantiation_hooks;
+
+/* bb-slave-login.c */
+void bb_slave_manager_login_iface_init (BbLoginHostInterface *iface);
+void bb_slave_manager_drop_attachment (BbSlaveRecord *record, const GError *reason);
+void bb_slave_manager_drop_newcomer (BbSlaveRecord *record, const char *reason);
+/* Says to the slave that it shall end, if that is wanted and nothing runs. */
+void bb_slave_manager_shut_down_if_idle (BbSlaveRecord *record);
+void bb_slave_manager_begin_missing (BbSlaveRecord *record, gint64 since_us, gint64 earliest_us);
+void bb_slave_manager_slave_is_missing (BbMissingWatch *watch, gpointer user_data);
+
+/* bb-acquisition.c */
+guint bb_slave_manager_count_places (BbSlaveRecord *record); /* taken ones */
+gboolean bb_slave_manager_has_builder (BbSlaveRecord *record, const char *builder); /* has a place for it */
+void bb_slave_manager_waiter_done (BbWaiter *waiter, const GError *error);
+void bb_slave_manager_fail_acquisitions (BbSlaveRecord *record, const GError *error);
+void bb_slave_manager_free_acquisitions (BbSlaveRecord *record);
+/* (transfer full): what it is configured for, and those gone from the configuration of which a build still runs */
+BbBuilderList *bb_slave_manager_list_builders (BbSlaveRecord *record);
+
+/* bb-slave-memory.c */
+void bb_slave_manager_remember (BbSlaveRecord *record);
+void bb_slave_manager_forget (BbSlaveRecord *record);
+void bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached); /* takes the row that waits for it */
+
+/* bb-slave-apply.c */
+void bb_slave_record_free (gpointer record);
+void bb_slave_manager_take_pending_config (BbSlaveRecord *record);
+
+/* bb-room-queue.c */
+void bb_slave_manager_wait_for_room (BbSlaveRecord *record, const GError *error);
+void bb_slave_manager_leave_room_queue (BbSlaveRecord *record);
+void bb_slave_manager_had_room (BbSlaveRecord *record);
+void bb_slave_manager_there_is_room (BbSlaveManager *self);
+void bb_slave_manager_room_timer_passed (BbTimer *timer, gpointer user_data);
+
+G_END_DECLS

@@ -1,0 +1,873 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-slave-manager-private.h"
+
+#include <math.h>
+
+#include "bb-error.h"
+#include "bb-log.h"
+
+enum
+{
+  SIGNAL_SLAVE_ADDED,
+  SIGNAL_SLAVE_REMOVED,
+  SIGNAL_SLAVE_CHANGED,
+  SIGNAL_AVAILABILITY_CHANGED,
+  SIGNAL_NOTICE,
+  N_SIGNALS,
+};
+
+static guint signals[N_SIGNALS];
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (BbSlaveManager, bb_slave_manager, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (BB_TYPE_LOGIN_HOST, bb_slave_manager_login_iface_init))
+
+/* ---- telling ---- */
+
+void
+bb_slave_manager_touch (BbSlaveRecord *record, guint changes)
+{
+  BbSlaveManager *self = record->manager;
+  BbSlaveState state;
+  BbAvailability availability;
+
+  if (record->removed)
+    return;
+  state = bb_slave_get_state (record->slave);
+  if (state != record->state)
+    {
+      record->state = state;
+      record->state_since_us = bb_loop_wall_us (self->context.loop);
+      changes |= BB_SLAVE_CHANGED_STATE;
+    }
+  if (changes != 0)
+    g_signal_emit (self, signals[SIGNAL_SLAVE_CHANGED], 0, record->slave, changes);
+  availability = bb_slave_manager_get_availability (self, record->slave, NULL);
+  if (availability == record->availability)
+    return;
+  record->availability = availability;
+  g_signal_emit (self, signals[SIGNAL_AVAILABILITY_CHANGED], 0, record->slave);
+}
+
+static GVariant *
+describe (BbSlaveRecord *record, BbLedgerRow *row)
+{
+  GVariantDict dict;
+  const char *admin = NULL;
+  gint64 last_message_us = bb_slave_get_last_message_at_us (record->slave);
+
+  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_insert (&dict, "slave", "s", bb_slave_record_get_name (record));
+  if (record->missing.since_us != 0)
+    g_variant_dict_insert (&dict, "since", "x", record->missing.since_us);
+  if (last_message_us != 0)
+    g_variant_dict_insert (&dict, "last_message", "x", last_message_us);
+  if (record->peer_address != NULL)
+    g_variant_dict_insert (&dict, "peer_address", "s", record->peer_address);
+  if (g_variant_lookup (bb_slave_get_info (record->slave), "admin", "&s", &admin))
+    g_variant_dict_insert (&dict, "admin", "s", admin);
+  if (record->last_error != NULL)
+    g_variant_dict_insert (&dict, "last_error", "s", record->last_error);
+  if (row != NULL)
+    {
+      g_variant_dict_insert (&dict, "instance", "t", bb_ledger_row_get_number (row));
+      g_variant_dict_insert (&dict, "backend", "s", bb_ledger_row_get_backend (row));
+      g_variant_dict_insert (&dict, "instance_id", "s", bb_ledger_row_get_instance_id (row));
+    }
+  return g_variant_dict_end (&dict);
+}
+
+void
+bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, BbSlaveRecord *record,
+                       BbLedgerRow *row)
+{
+  BbSlaveSettings *settings = bb_slave_record_get_settings (record);
+  const char *const *recipients = (const char *const *) settings->notify_on_missing;
+  g_autoptr (BbNotice) notice = NULL;
+
+  /* What may cost money concerns the host's administrators as well; who is away, only those who want to know. */
+  if (kind != BB_NOTICE_INSTANCE_TROUBLE && (recipients == NULL || recipients[0] == NULL))
+    return;
+  notice = bb_notice_new (kind, recipients, summary, describe (record, row));
+  g_signal_emit (self, signals[SIGNAL_NOTICE], 0, notice);
+}
+
+void
+bb_slave_manager_rest (BbSlaveRecord *record, const char *reason)
+{
+  BbLoop *loop = record->manager->context.loop;
+  gint64 pause_us = bb_backoff_fail (&record->attempts);
+
+  g_free (record->last_error);
+  record->last_error = g_strdup (reason);
+  record->next_attempt_us = bb_loop_wall_us (loop) + pause_us;
+  bb_timer_start_in (&record->rest_timer, pause_us);
+  bb_log_slave (G_LOG_LEVEL_WARNING, bb_slave_record_get_name (record), "%s; gets no build for %d s", reason,
+                (int) (pause_us / G_USEC_PER_SEC));
+  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INSTANCE);
+}
+
+/* ---- what the substantiations tell ---- */
+
+static void
+substantiation_waiter_done (BbWaiter *waiter, const GError *error, gpointer user_data)
+{
+  bb_slave_manager_waiter_done (waiter, error);
+}
+
+static void end_shutdown_if_done (BbSlaveManager *self);
+
+static void
+substantiation_changed (gpointer user_data)
+{
+  BbSlaveRecord *record = user_data;
+  BbSlaveManager *self = record->manager;
+
+  if (bb_substantiation_get_row (record->substantiation) == NULL
+      && bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
+    {
+      bb_slave_manager_take_pending_config (record);
+      if (self->stopping != NULL && g_hash_table_remove (self->stopping, record))
+        end_shutdown_if_done (self);
+    }
+  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE | BB_SLAVE_CHANGED_INSTANCE);
+  bb_slave_manager_end_if_through (record);
+}
+
+static void
+substantiation_attempt_failed (const GError *error, gpointer user_data)
+{
+  bb_slave_manager_rest (user_data, error->message);
+}
+
+static void
+substantiation_attempt_succeeded (gpointer user_data)
+{
+  BbSlaveRecord *record = user_data;
+
+  g_clear_pointer (&record->last_error, g_free);
+  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INSTANCE);
+}
+
+static void
+substantiation_no_room (const GError *error, gpointer user_data)
+{
+  BbSlaveRecord *record = user_data;
+
+  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "%s", error->message);
+  bb_slave_manager_wait_for_room (record, error);
+}
+
+static void
+substantiation_had_room (gpointer user_data)
+{
+  bb_slave_manager_had_room (user_data);
+}
+
+static void
+substantiation_drop_link (const GError *reason, gpointer user_data)
+{
+  bb_slave_manager_drop_attachment (user_data, reason);
+}
+
+static void
+substantiation_notice (BbNoticeKind kind, const char *summary, BbLedgerRow *row, gpointer user_data)
+{
+  BbSlaveRecord *record = user_data;
+
+  bb_slave_manager_tell (record->manager, kind, summary, record, row);
+}
+
+const BbSubstantiationHooks bb_slave_manager_substantiation_hooks = {
+  .waiter_done = substantiation_waiter_done,
+  .changed = substantiation_changed,
+  .attempt_failed = substantiation_attempt_failed,
+  .attempt_succeeded = substantiation_attempt_succeeded,
+  .no_room = substantiation_no_room,
+  .had_room = substantiation_had_room,
+  .drop_link = substantiation_drop_link,
+  .notice = substantiation_notice,
+};
+
+/* ---- what the ledger tells ---- */
+
+static BbSlaveRecord *
+find_record_of_row (BbSlaveManager *self, BbLedgerRow *row)
+{
+  BbSlaveRecord *record = g_hash_table_lookup (self->records, bb_ledger_row_get_slave_name (row));
+  GHashTableIter iter;
+
+  if (record != NULL && record->substantiation != NULL && bb_substantiation_get_row (record->substantiation) == row)
+    return record;
+  g_hash_table_iter_init (&iter, self->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &record, NULL))
+    if (record->substantiation != NULL && bb_substantiation_get_row (record->substantiation) == row)
+      return record;
+  return NULL;
+}
+
+static void
+row_changed_cb (BbLedger *ledger, BbLedgerRow *row, gpointer user_data)
+{
+  BbSlaveRecord *record = find_record_of_row (user_data, row);
+
+  if (record != NULL)
+    bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INSTANCE);
+}
+
+static void
+row_closed_cb (BbLedger *ledger, BbLedgerRow *row, gpointer user_data)
+{
+  BbSlaveManager *self = user_data;
+  BbSlaveRecord *record = find_record_of_row (self, row);
+
+  if (record != NULL)
+    bb_substantiation_row_closed (record->substantiation);
+  bb_slave_manager_there_is_room (self);
+}
+
+static void
+room_cb (BbLedger *ledger, const char *slave_name, gpointer user_data)
+{
+  bb_slave_manager_there_is_room (user_data);
+}
+
+/* ---- removed slaves ---- */
+
+static gboolean
+is_through (BbSlaveRecord *record)
+{
+  return bb_slave_manager_count_places (record) == 0
+         && (record->substantiation == NULL || bb_substantiation_is_at_rest (record->substantiation));
+}
+
+static void
+leaving_timer_passed (BbTimer *timer, gpointer user_data)
+{
+  BbSlaveManager *self = user_data;
+  g_autoptr (GError) reason
+    = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "the slave was removed from the configuration");
+  g_autoptr (GPtrArray) through = g_ptr_array_new ();
+  GHashTableIter iter;
+  BbSlaveRecord *record;
+
+  g_hash_table_iter_init (&iter, self->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &record, NULL))
+    if (is_through (record))
+      g_ptr_array_add (through, record);
+  for (guint i = 0; i < through->len; i++)
+    {
+      record = g_ptr_array_index (through, i);
+      bb_slave_manager_drop_attachment (record, reason);
+      g_hash_table_remove (self->leaving, record);
+    }
+}
+
+void
+bb_slave_manager_end_if_through (BbSlaveRecord *record)
+{
+  if (record->removed && is_through (record) && !bb_timer_is_running (&record->manager->leaving_timer))
+    bb_timer_start_in (&record->manager->leaving_timer, 0);
+}
+
+/* ---- shutdown ---- */
+
+static void
+close_all_links (BbSlaveManager *self)
+{
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "bbhostd is stopping");
+
+  for (guint i = 0; i < self->order->len; i++)
+    {
+      BbSlaveRecord *record = g_ptr_array_index (self->order, i);
+
+      bb_slave_manager_drop_newcomer (record, reason->message);
+      bb_slave_manager_drop_attachment (record, reason);
+    }
+}
+
+static void
+end_shutdown (BbSlaveManager *self)
+{
+  g_autoptr (GTask) task = g_steal_pointer (&self->shutdown_task);
+
+  if (task == NULL)
+    return;
+  bb_timer_stop (&self->shutdown_timer);
+  g_clear_pointer (&self->stopping, g_hash_table_unref);
+  close_all_links (self);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+end_shutdown_if_done (BbSlaveManager *self)
+{
+  /* From the loop: the caller is in the middle of something. */
+  if (self->shutdown_task != NULL && g_hash_table_size (self->stopping) == 0)
+    bb_timer_start_in (&self->shutdown_timer, 0);
+}
+
+static void
+shutdown_timer_passed (BbTimer *timer, gpointer user_data)
+{
+  end_shutdown (user_data);
+}
+
+static void
+stop_for_shutdown (BbSlaveManager *self, BbSlaveRecord *record, const GError *reason)
+{
+  bb_slave_manager_fail_acquisitions (record, reason);
+  bb_slave_manager_touch (record, 0);
+  if (record->substantiation == NULL || bb_substantiation_is_at_rest (record->substantiation))
+    return;
+  if (bb_slave_record_get_settings (record)->keep_on_stop && !record->removed
+      && bb_substantiation_may_be_kept (record->substantiation))
+    {
+      bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record),
+                    "its instance is left running for the next start (keep_on_stop)");
+      return;
+    }
+  g_hash_table_add (self->stopping, record);
+  bb_substantiation_stop (record->substantiation, FALSE, reason);
+}
+
+void
+bb_slave_manager_shutdown_async (BbSlaveManager *self, gint64 deadline_us, GAsyncReadyCallback callback,
+                                 gpointer user_data)
+{
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_NOT_NOW, "bbhostd is stopping");
+  g_autoptr (GList) leaving = NULL;
+
+  g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
+  g_return_if_fail (self->shutdown_task == NULL);
+
+  self->shutdown_task = g_task_new (self, NULL, callback, user_data);
+  g_task_set_source_tag (self->shutdown_task, bb_slave_manager_shutdown_async);
+  self->stopping = g_hash_table_new (NULL, NULL);
+  self->context.shutting_down = TRUE;
+  bb_timer_start_at (&self->shutdown_timer, deadline_us);
+  for (guint i = 0; i < self->order->len; i++)
+    stop_for_shutdown (self, g_ptr_array_index (self->order, i), reason);
+  leaving = g_hash_table_get_keys (self->leaving);
+  for (GList *item = leaving; item != NULL; item = item->next)
+    stop_for_shutdown (self, item->data, reason);
+  end_shutdown_if_done (self);
+}
+
+gboolean
+bb_slave_manager_shutdown_finish (BbSlaveManager *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+/* ---- GObject ---- */
+
+static void
+bb_slave_manager_dispose (GObject *object)
+{
+  BbSlaveManager *self = BB_SLAVE_MANAGER (object);
+
+  self->context.shutting_down = TRUE;
+  bb_timer_stop (&self->room_timer);
+  bb_timer_stop (&self->leaving_timer);
+  bb_timer_stop (&self->shutdown_timer);
+  g_ptr_array_set_size (self->order, 0);
+  g_hash_table_remove_all (self->leaving);
+  g_hash_table_remove_all (self->records);
+  g_clear_weak_pointer (&self->reaper);
+  if (self->context.ledger != NULL)
+    g_signal_handlers_disconnect_by_data (self->context.ledger, self);
+  g_clear_object (&self->context.ledger);
+  g_clear_object (&self->context.loop);
+  g_clear_object (&self->store);
+  g_clear_object (&self->shutdown_task);
+  G_OBJECT_CLASS (bb_slave_manager_parent_class)->dispose (object);
+}
+
+static void
+bb_slave_manager_finalize (GObject *object)
+{
+  BbSlaveManager *self = BB_SLAVE_MANAGER (object);
+
+  g_hash_table_unref (self->records);
+  g_hash_table_unref (self->leaving);
+  g_hash_table_unref (self->remembered);
+  g_hash_table_unref (self->pool);
+  g_clear_pointer (&self->stopping, g_hash_table_unref);
+  g_ptr_array_unref (self->order);
+  g_free (self->context.host_name);
+  g_free (self->context.store_id);
+  g_free (self->context.state_directory);
+  g_free (self->context.master_host);
+  g_free (self->context.protocol);
+  G_OBJECT_CLASS (bb_slave_manager_parent_class)->finalize (object);
+}
+
+static void
+bb_slave_manager_class_init (BbSlaveManagerClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+  GType type = G_TYPE_FROM_CLASS (klass);
+
+  object_class->dispose = bb_slave_manager_dispose;
+  object_class->finalize = bb_slave_manager_finalize;
+  signals[SIGNAL_SLAVE_ADDED] = g_signal_new ("slave-added", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                                              1, BB_TYPE_SLAVE);
+  signals[SIGNAL_SLAVE_REMOVED] = g_signal_new ("slave-removed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                                G_TYPE_NONE, 1, BB_TYPE_SLAVE);
+  signals[SIGNAL_SLAVE_CHANGED] = g_signal_new ("slave-changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                                                G_TYPE_NONE, 2, BB_TYPE_SLAVE, G_TYPE_UINT);
+  signals[SIGNAL_AVAILABILITY_CHANGED] = g_signal_new ("availability-changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                                       NULL, G_TYPE_NONE, 1, BB_TYPE_SLAVE);
+  signals[SIGNAL_NOTICE] = g_signal_new ("notice", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                                         BB_TYPE_NOTICE);
+}
+
+static void
+bb_slave_manager_init (BbSlaveManager *self)
+{
+  self->records = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, bb_slave_record_free);
+  self->leaving = g_hash_table_new_full (NULL, NULL, bb_slave_record_free, NULL);
+  self->remembered = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
+  self->pool = bb_builder_list_pool_new ();
+  self->order = g_ptr_array_new ();
+  self->context.master_host = g_strdup ("localhost");
+  self->context.protocol = g_strdup ("pb");
+  self->context.host_name = g_strdup ("");
+}
+
+BbSlaveManager *
+bb_slave_manager_new (const BbSlaveManagerParameters *parameters)
+{
+  BbSlaveManager *self = g_object_new (BB_TYPE_SLAVE_MANAGER, NULL);
+  BbLoop *loop = parameters->loop;
+
+  self->context.loop = g_object_ref (loop);
+  self->context.ledger = g_object_ref (parameters->ledger);
+  self->context.store_id = g_strdup (parameters->store_id);
+  self->context.state_directory = g_strdup (parameters->state_directory);
+  self->store = g_object_ref (parameters->store);
+  bb_timer_init (&self->room_timer, loop, bb_slave_manager_room_timer_passed, self);
+  bb_timer_init (&self->leaving_timer, loop, leaving_timer_passed, self);
+  bb_timer_init (&self->shutdown_timer, loop, shutdown_timer_passed, self);
+  g_signal_connect (self->context.ledger, "row-changed", G_CALLBACK (row_changed_cb), self);
+  g_signal_connect (self->context.ledger, "row-closed", G_CALLBACK (row_closed_cb), self);
+  g_signal_connect (self->context.ledger, "room", G_CALLBACK (room_cb), self);
+  return self;
+}
+
+void
+bb_slave_manager_set_reaper (BbSlaveManager *self, BbReaper *reaper)
+{
+  g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
+
+  g_set_weak_pointer (&self->reaper, reaper);
+}
+
+void
+bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, guint16 port, const char *protocol)
+{
+  g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
+
+  g_free (self->context.master_host);
+  self->context.master_host = g_strdup (host);
+  self->context.master_port = port;
+  g_free (self->context.protocol);
+  self->context.protocol = g_strdup (protocol);
+}
+
+/* ---- looking ---- */
+
+BbSlave *
+bb_slave_manager_find (BbSlaveManager *self, const char *name)
+{
+  BbSlaveRecord *record = g_hash_table_lookup (self->records, name);
+
+  return record != NULL ? record->slave : NULL;
+}
+
+GPtrArray *
+bb_slave_manager_list (BbSlaveManager *self)
+{
+  GPtrArray *slaves = g_ptr_array_new_full (self->order->len, NULL);
+
+  for (guint i = 0; i < self->order->len; i++)
+    g_ptr_array_add (slaves, ((BbSlaveRecord *) g_ptr_array_index (self->order, i))->slave);
+  return slaves;
+}
+
+guint
+bb_slave_manager_count (BbSlaveManager *self)
+{
+  return g_hash_table_size (self->records);
+}
+
+guint
+bb_slave_manager_count_attached (BbSlaveManager *self)
+{
+  return self->n_attached;
+}
+
+/* A slave of this name but another type that is on its way out, and whose instance is there still. */
+static gboolean
+has_instance_of_former_type (BbSlaveRecord *record)
+{
+  GHashTableIter iter;
+  BbSlaveRecord *former;
+
+  g_hash_table_iter_init (&iter, record->manager->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &former, NULL))
+    if (former->substantiation != NULL && !bb_substantiation_is_at_rest (former->substantiation)
+        && g_str_equal (bb_slave_record_get_name (former), bb_slave_record_get_name (record)))
+      return TRUE;
+  return FALSE;
+}
+
+static char *
+explain_rest (BbSlaveRecord *record)
+{
+  gint64 left_us = record->next_attempt_us - bb_loop_wall_us (record->manager->context.loop);
+
+  return g_strdup_printf ("next attempt in %.0f s after: %s", ceil (MAX (left_us, 0) / (double) G_USEC_PER_SEC),
+                          record->last_error != NULL ? record->last_error : "a failure");
+}
+
+/* NULL: nothing is against it but the machine, or the lack of one. */
+static char *
+explain_common (BbSlaveRecord *record)
+{
+  gint64 max_builds = bb_slave_record_get_settings (record)->max_builds;
+
+  if (record->removed)
+    return g_strdup ("removed from the configuration");
+  if (record->manager->context.shutting_down)
+    return g_strdup ("bbhostd is stopping");
+  if (record->paused)
+    return g_strdup ("paused");
+  if (record->graceful)
+    return g_strdup ("is being shut down");
+  if (bb_timer_is_running (&record->rest_timer))
+    return explain_rest (record);
+  if (max_builds > 0 && bb_slave_manager_count_places (record) >= max_builds)
+    return max_builds == 1 ? g_strdup ("its only place is taken")
+                           : g_strdup_printf ("all %" G_GINT64_FORMAT " places are taken", max_builds);
+  return NULL;
+}
+
+static char *
+explain_latent (BbSlaveRecord *record)
+{
+  BbSubstantiation *substantiation = record->substantiation;
+  const GError *trouble;
+
+  if (bb_substantiation_is_stuck (substantiation, &trouble))
+    return g_strdup_printf ("its last instance could not be stopped yet: %s", trouble->message);
+  if (record->waits_for_room)
+    return g_strdup (record->room_error);
+  if (bb_substantiation_get_builds (substantiation) > 0 && !bb_substantiation_takes_builds (substantiation))
+    return g_strdup ("its instance is replaced when its builds have ended");
+  if (g_hash_table_size (record->manager->leaving) > 0 && has_instance_of_former_type (record))
+    return g_strdup ("an instance of its former type is still being stopped");
+  return NULL;
+}
+
+BbAvailability
+bb_slave_manager_get_availability (BbSlaveManager *self, BbSlave *slave, char **why)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+  g_autofree char *reason = record != NULL ? explain_common (record) : g_strdup ("removed from the configuration");
+  BbAvailability availability = BB_UNAVAILABLE;
+
+  if (reason == NULL && record->substantiation == NULL)
+    {
+      if (bb_slave_record_is_attached (record))
+        availability = BB_AVAILABLE_ATTACHED;
+      else
+        reason = g_strdup (record->missing.missing ? "missing" : "not attached");
+    }
+  else if (reason == NULL)
+    {
+      reason = explain_latent (record);
+      if (reason == NULL)
+        availability = bb_substantiation_takes_builds (record->substantiation) ? BB_AVAILABLE_SUBSTANTIATED
+                                                                               : BB_CAN_BE_SUBSTANTIATED;
+    }
+  if (why != NULL)
+    *why = g_steal_pointer (&reason);
+  return availability;
+}
+
+BbSubstantiationState
+bb_slave_manager_get_substantiation_state (BbSlaveManager *self, BbSlave *slave)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+
+  return record != NULL && record->substantiation != NULL ? bb_substantiation_get_state (record->substantiation)
+                                                          : BB_INSUBSTANTIATED;
+}
+
+BbLedgerRow *
+bb_slave_manager_get_row (BbSlaveManager *self, BbSlave *slave)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+
+  return record != NULL && record->substantiation != NULL ? bb_substantiation_get_row (record->substantiation) : NULL;
+}
+
+/* ---- for the reaper ---- */
+
+GPtrArray *
+bb_slave_manager_list_latent (BbSlaveManager *self)
+{
+  GPtrArray *slaves = g_ptr_array_new ();
+  GHashTableIter iter;
+  BbSlaveRecord *record;
+
+  for (guint i = 0; i < self->order->len; i++)
+    {
+      record = g_ptr_array_index (self->order, i);
+      if (record->substantiation != NULL)
+        g_ptr_array_add (slaves, record->slave);
+    }
+  g_hash_table_iter_init (&iter, self->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &record, NULL))
+    if (record->substantiation != NULL)
+      g_ptr_array_add (slaves, record->slave);
+  return slaves;
+}
+
+static gboolean
+can_act_for (BbSlaveRecord *record, BbLedgerRow *row)
+{
+  g_autofree char *scope = NULL;
+
+  if (record->substantiation == NULL || g_strcmp0 (record->provides->type_name, bb_ledger_row_get_backend (row)) != 0)
+    return FALSE;
+  scope = bb_latent_slave_get_scope (BB_LATENT_SLAVE (record->slave));
+  return g_strcmp0 (scope, bb_ledger_row_get_scope (row)) == 0;
+}
+
+BbLatentSlave *
+bb_slave_manager_find_backend (BbSlaveManager *self, BbLedgerRow *row)
+{
+  BbSlaveRecord *record = find_record_of_row (self, row);
+  GHashTableIter iter;
+
+  if (record == NULL)
+    record = g_hash_table_lookup (self->records, bb_ledger_row_get_slave_name (row));
+  if (record != NULL && can_act_for (record, row))
+    return BB_LATENT_SLAVE (record->slave);
+  for (guint i = 0; i < self->order->len; i++)
+    if (can_act_for (g_ptr_array_index (self->order, i), row))
+      return BB_LATENT_SLAVE (((BbSlaveRecord *) g_ptr_array_index (self->order, i))->slave);
+  g_hash_table_iter_init (&iter, self->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &record, NULL))
+    if (can_act_for (record, row))
+      return BB_LATENT_SLAVE (record->slave);
+  return NULL;
+}
+
+gboolean
+bb_slave_manager_is_row_in_use (BbSlaveManager *self, BbLedgerRow *row)
+{
+  return find_record_of_row (self, row) != NULL;
+}
+
+void
+bb_slave_manager_row_gone (BbSlaveManager *self, BbLedgerRow *row)
+{
+  BbSlaveRecord *record = find_record_of_row (self, row);
+  g_autoptr (GError) error = g_error_new (BB_ERROR, BB_ERROR_LOST, "instance %s is gone: its backend does not list it",
+                                          bb_ledger_row_get_instance_id (row));
+
+  if (record != NULL)
+    bb_substantiation_died (record->substantiation, error);
+}
+
+void
+bb_slave_manager_terminate_row (BbSlaveManager *self, BbLedgerRow *row)
+{
+  BbSlaveRecord *record = find_record_of_row (self, row);
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "its instance was terminated by a person");
+
+  if (record != NULL)
+    bb_substantiation_stop (record->substantiation, TRUE, reason);
+  else if (self->reaper != NULL)
+    bb_reaper_stop_row (self->reaper, row);
+  else
+    bb_ledger_set_stopping (self->context.ledger, row, NULL, NULL);
+}
+
+/* ---- verbs ---- */
+
+void
+bb_slave_manager_pause (BbSlaveManager *self, BbSlave *slave)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+
+  if (record == NULL || record->paused)
+    return;
+  record->paused = TRUE;
+  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_get_name (slave), "paused");
+  bb_slave_manager_remember (record);
+  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE);
+}
+
+void
+bb_slave_manager_resume (BbSlaveManager *self, BbSlave *slave)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+  guint changes = 0;
+
+  if (record == NULL)
+    return;
+  if (record->paused)
+    {
+      record->paused = FALSE;
+      bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_get_name (slave), "resumed");
+      bb_slave_manager_remember (record);
+      changes |= BB_SLAVE_CHANGED_STATE;
+    }
+  if (bb_timer_is_running (&record->rest_timer))
+    {
+      bb_timer_stop (&record->rest_timer);
+      record->next_attempt_us = 0;
+      changes |= BB_SLAVE_CHANGED_INSTANCE;
+    }
+  bb_slave_manager_touch (record, changes);
+}
+
+void
+bb_slave_manager_shutdown_slave (BbSlaveManager *self, BbSlave *slave)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+
+  if (record == NULL || record->graceful || !bb_slave_record_is_attached (record))
+    return;
+  record->graceful = TRUE;
+  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE);
+  bb_slave_manager_shut_down_if_idle (record);
+}
+
+gboolean
+bb_slave_manager_disconnect (BbSlaveManager *self, BbSlave *slave, GError **error)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "disconnected by a person");
+
+  if (record == NULL || record->attachment == NULL)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not attached", bb_slave_get_name (slave));
+      return FALSE;
+    }
+  bb_slave_manager_drop_attachment (record, reason);
+  return TRUE;
+}
+
+static void
+slave_pinged_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  BbSlaveManager *self = g_task_get_source_object (task);
+  gint64 *began_us = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!bb_slave_link_ping_finish (BB_SLAVE_LINK (source), result, &error))
+    g_task_return_error (task, error);
+  else
+    g_task_return_int (task, bb_clock_get_monotonic_us (bb_loop_get_clock (self->context.loop)) - *began_us);
+}
+
+void
+bb_slave_manager_ping_async (BbSlaveManager *self, BbSlave *slave, GCancellable *cancellable,
+                             GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  BbSlaveLink *link = bb_slave_get_link (slave);
+  gint64 *began_us;
+
+  g_task_set_source_tag (task, bb_slave_manager_ping_async);
+  if (link == NULL)
+    {
+      g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not attached",
+                               bb_slave_get_name (slave));
+      return;
+    }
+  began_us = g_new (gint64, 1);
+  *began_us = bb_clock_get_monotonic_us (bb_loop_get_clock (self->context.loop));
+  g_task_set_task_data (task, began_us, g_free);
+  bb_slave_link_ping_async (link, cancellable, slave_pinged_cb, g_steal_pointer (&task));
+}
+
+gint64
+bb_slave_manager_ping_finish (BbSlaveManager *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), -1);
+
+  return g_task_propagate_int (G_TASK (result), error);
+}
+
+static BbSlaveRecord *
+get_latent_record (BbSlaveManager *self, BbSlave *slave, GError **error)
+{
+  BbSlaveRecord *record = bb_slave_record_get (slave);
+
+  if (record != NULL && record->substantiation != NULL && !record->removed)
+    return record;
+  g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
+               "slave %s can't be substantiated: it has no type= and is started by somebody else",
+               bb_slave_get_name (slave));
+  return NULL;
+}
+
+gboolean
+bb_slave_manager_substantiate (BbSlaveManager *self, BbSlave *slave, GError **error)
+{
+  BbSlaveRecord *record = get_latent_record (self, slave, error);
+  const GError *trouble;
+
+  if (record == NULL)
+    return FALSE;
+  if (self->context.shutting_down)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s can't be substantiated: bbhostd is stopping",
+                   bb_slave_get_name (slave));
+      return FALSE;
+    }
+  if (bb_substantiation_is_stuck (record->substantiation, &trouble))
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
+                   "slave %s can't be substantiated: its last instance could not be stopped yet: %s",
+                   bb_slave_get_name (slave), trouble->message);
+      return FALSE;
+    }
+  bb_substantiation_want (record->substantiation);
+  return TRUE;
+}
+
+gboolean
+bb_slave_manager_insubstantiate (BbSlaveManager *self, BbSlave *slave, gboolean force, GError **error)
+{
+  BbSlaveRecord *record = get_latent_record (self, slave, error);
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "insubstantiated by a person");
+  guint n_builds;
+
+  if (record == NULL)
+    return FALSE;
+  if (bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not substantiated", bb_slave_get_name (slave));
+      return FALSE;
+    }
+  n_builds = bb_substantiation_get_builds (record->substantiation);
+  if (n_builds > 0 && !force)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
+                   "slave %s runs %u build%s; wait for its end, cancel it, or insubstantiate with force",
+                   bb_slave_get_name (slave), n_builds, n_builds == 1 ? "" : "s");
+      return FALSE;
+    }
+  bb_substantiation_stop (record->substantiation, force, reason);
+  return TRUE;
+}
