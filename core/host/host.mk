@@ -1,2 +1,3 @@
 # core/host: the whole, without its faces
 libbbcore_la_SOURCES += %D%/bb-host.h
+libbbcore_la_SOURCES += %D%/bb-host.c

@@ -1,6 +1,7 @@
 # core/net: bytes to messages and back, timers
 libbbcore_la_SOURCES += %D%/bb-clock.h %D%/bb-loop.h %D%/bb-slave-link.h %D%/bb-listener.h
 libbbcore_la_SOURCES += %D%/bb-clock.c %D%/bb-loop.c %D%/bb-slave-link.c %D%/bb-login-host.c %D%/bb-login-host.h
+libbbcore_la_SOURCES += %D%/bb-loop-delay.c %D%/bb-loop-delay.h
 libbbcore_la_SOURCES += %D%/bb-stream.c %D%/bb-stream.h %D%/bb-listener.c %D%/bb-login-ticket.h \
 	%D%/bb-port-holder.c %D%/bb-port-holder.h
 libbbcore_la_SOURCES += %D%/pb/bb-banana.c %D%/pb/bb-banana.h %D%/pb/bb-jelly.c %D%/pb/bb-jelly.h \
