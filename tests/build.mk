@@ -1,6 +1,18 @@
-# tests/build.mk
+# tests of core/build: with a store and a disk that are real, and slaves that the test plays
 check_PROGRAMS += tests/test-log
 tests_test_log_SOURCES = %D%/test-log.c
 tests_test_log_CPPFLAGS = $(test_cppflags)
 tests_test_log_LDADD = $(test_libs)
 TESTS += tests/test-log
+
+# The fake slave manager has the real one's symbols, so that it is linked instead.
+build_test_support = \
+	%D%/support/bb-build-fixture.c %D%/support/bb-build-fixture.h \
+	%D%/support/bb-fake-link.c %D%/support/bb-fake-link.h \
+	%D%/support/bb-fake-slaves.c %D%/support/bb-fake-slaves.h
+
+check_PROGRAMS += tests/test-build
+tests_test_build_SOURCES = %D%/test-build.c $(build_test_support)
+tests_test_build_CPPFLAGS = $(test_cppflags)
+tests_test_build_LDADD = $(test_libs)
+TESTS += tests/test-build

@@ -840,6 +840,8 @@ bb_build_master_dispose (GObject *object)
       while (g_hash_table_iter_next (&iter, NULL, &build))
         ((BbBuild *) build)->explain = NULL;
     }
+  if (self->distributor != NULL)
+    bb_distributor_disconnect (self->distributor);
   g_clear_pointer (&self->runners, g_hash_table_unref);
   g_clear_pointer (&self->unsaved, g_hash_table_unref);
   g_clear_pointer (&self->builds, g_hash_table_unref);

@@ -71,7 +71,7 @@ struct _BbDistributor
 
   BbSlaveManager *slaves; /* owned */
   BbLoop *loop;           /* owned */
-  const BbDistributorEvents *events;
+  const BbDistributorEvents *events; /* NULL once disconnected */
   gpointer user_data;
 
   GHashTable *queues;  /* name (owned by the queue) → Queue (owned) */
@@ -445,6 +445,8 @@ acquired_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       job_free (job);
       return;
     }
+  if (self->events == NULL)
+    return;
   build->state = BB_BUILD_PENDING;
   bb_build_set_slave (build, "");
   if (g_error_matches (error, BB_ERROR, BB_ERROR_PERMANENT))
@@ -590,6 +592,13 @@ bb_distributor_stop (BbDistributor *self)
     if (((Job *) value)->cancellable != NULL)
       g_ptr_array_add (acquiring, ((Job *) value)->cancellable);
   g_ptr_array_foreach (acquiring, (GFunc) g_cancellable_cancel, NULL);
+}
+
+void
+bb_distributor_disconnect (BbDistributor *self)
+{
+  bb_distributor_stop (self);
+  self->events = NULL;
 }
 
 /* Configuration. */

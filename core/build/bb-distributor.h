@@ -44,6 +44,9 @@ void bb_distributor_release (BbDistributor *self, BbBuild *build, BbResult resul
 /* Hands out nothing any more; acquisitions are given up, their builds are pending again. */
 void bb_distributor_stop (BbDistributor *self);
 
+/* The same, and no event any more: before whoever gets them goes. */
+void bb_distributor_disconnect (BbDistributor *self);
+
 /* Why a build waits, slave by slave; (transfer full). Worked out when asked. */
 char *bb_distributor_explain (BbDistributor *self, BbBuild *build);
 

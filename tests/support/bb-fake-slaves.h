@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "bb-types.h"
 #include "bb-slave-manager.h"
 
 G_BEGIN_DECLS
