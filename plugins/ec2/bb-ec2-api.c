@@ -131,6 +131,7 @@ bb_ec2_machine_free (BbEc2Machine *self)
   g_free (self->type);
   g_free (self->image);
   g_free (self->spot_request);
+  g_free (self->spot_status);
   g_hash_table_unref (self->tags);
   g_free (self);
 }
@@ -147,6 +148,7 @@ bb_ec2_machine_copy (const BbEc2Machine *self)
   copy->type = g_strdup (self->type);
   copy->image = g_strdup (self->image);
   copy->spot_request = g_strdup (self->spot_request);
+  copy->spot_status = g_strdup (self->spot_status);
   copy->tags = g_hash_table_ref (self->tags);
   return copy;
 }

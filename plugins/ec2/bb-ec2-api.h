@@ -22,6 +22,7 @@ typedef struct
   char *type;
   char *image;
   char *spot_request;   /* (nullable) */
+  char *spot_status;    /* (nullable): of that request, where it was asked for */
   GHashTable *tags;     /* key → value */
 } BbEc2Machine;
 

@@ -318,6 +318,7 @@ page_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   BbEc2Client *self = BB_EC2_CLIENT (source);
   Listing *listing = g_task_get_task_data (task);
+  GCancellable *cancellable = g_task_get_cancellable (task);
   g_autoptr (GError) error = NULL;
   g_autoptr (BbEc2Document) document = bb_ec2_client_call_finish (self, result, &error);
   g_autofree char *next = NULL;
@@ -340,7 +341,7 @@ page_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   bb_ec2_query_set (listing->query, "NextToken", next);
-  bb_ec2_client_call_async (self, listing->query, listing->flags, g_task_get_cancellable (task), page_received_cb,
+  bb_ec2_client_call_async (self, listing->query, listing->flags, cancellable, page_received_cb,
                             g_steal_pointer (&task));
 }
 
