@@ -72,9 +72,13 @@ int
 bbctl_fail (GError *error)
 {
   int status = bbctl_error_status (error);
+  gboolean remote = g_dbus_error_strip_remote_error (error);
 
-  g_dbus_error_strip_remote_error (error);
-  g_printerr ("bbctl: %s\n", error->message);
+  /* The bus' own words, or GDBus', name a unique name or a socket. */
+  if (status == BBCTL_NO_DAEMON && (remote || error->domain == G_IO_ERROR))
+    g_printerr (_("bbctl: bbhostd has gone: %s\n"), error->message);
+  else
+    g_printerr ("bbctl: %s\n", error->message);
   g_error_free (error);
   return status;
 }

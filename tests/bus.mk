@@ -1,4 +1,5 @@
 # tests/bus.mk
+libbbtest_la_SOURCES += %D%/support/bb-test-bus.c %D%/support/bb-test-bus.h
 check_PROGRAMS += tests/test-bus-path tests/test-bus-changes
 TESTS += tests/test-bus-path tests/test-bus-changes
 tests_test_bus_path_SOURCES = %D%/test-bus-path.c
@@ -13,3 +14,9 @@ TESTS += tests/test-bbctl
 tests_test_bbctl_SOURCES = %D%/test-bbctl.c
 tests_test_bbctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/cli $(JSON_CFLAGS)
 tests_test_bbctl_LDADD = libbbctl.la $(GLIB_LIBS) $(JSON_LIBS)
+
+check_PROGRAMS += tests/test-bbctl-bus
+TESTS += tests/test-bbctl-bus
+tests_test_bbctl_bus_SOURCES = %D%/test-bbctl-bus.c
+tests_test_bbctl_bus_CPPFLAGS = $(test_cppflags)
+tests_test_bbctl_bus_LDADD = $(test_libs)

@@ -98,32 +98,60 @@ send_notice (BbHost *host, BbLedgerRow *row, const char *by, const char *why)
   g_signal_emit_by_name (bb_host_get_slaves (host), "notice", notice);
 }
 
+typedef struct
+{
+  BbBusCall *call;
+  BbLedgerRow *row; /* owned */
+  char *by;
+  char *why;
+} Forgetting;
+
 static void
-forget (BbBusCall *call, const char *by)
+forgotten_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Forgetting *forgetting = user_data;
+  GError *error = NULL;
+
+  if (!bb_ledger_write_finish (BB_LEDGER (source), result, &error))
+    bb_bus_call_fail (forgetting->call, error);
+  else
+    {
+      send_notice (bb_bus_call_get_host (forgetting->call), forgetting->row, forgetting->by, forgetting->why);
+      bb_bus_call_return (forgetting->call, NULL);
+    }
+  g_object_unref (forgetting->row);
+  g_free (forgetting->by);
+  g_free (forgetting->why);
+  g_free (forgetting);
+}
+
+/* Takes @by. */
+static void
+forget (BbBusCall *call, char *by)
 {
   BbHost *host = bb_bus_call_get_host (call);
   BbLedgerRow *row = bb_bus_call_get_object (call);
   g_autofree char *text = NULL;
-  const char *why;
+  Forgetting *forgetting;
 
-  if (row == NULL)
-    return;
-  if (is_at_work (host, row))
+  if (row == NULL || is_at_work (host, row))
     {
-      bb_bus_call_fail_new (call, BB_ERROR_WRONG_STATE,
-                            "instance %" G_GUINT64_FORMAT " is slave %s, which is attached; terminate it instead",
-                            bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row));
+      if (row != NULL)
+        bb_bus_call_fail_new (call, BB_ERROR_WRONG_STATE,
+                              "instance %" G_GUINT64_FORMAT " is slave %s, which is attached; terminate it instead",
+                              bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row));
+      g_free (by);
       return;
     }
-  g_object_ref (row);
-  g_variant_get (bb_bus_call_get_parameters (call), "(&s)", &why);
-  text = g_strdup_printf ("forgotten by %s: %s", by, why);
+  forgetting = g_new0 (Forgetting, 1);
+  forgetting->call = call;
+  forgetting->row = g_object_ref (row);
+  forgetting->by = by;
+  g_variant_get (bb_bus_call_get_parameters (call), "(s)", &forgetting->why);
+  text = g_strdup_printf ("forgotten by %s: %s", by, forgetting->why);
   bb_log_instance (G_LOG_LEVEL_WARNING, bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row),
                    "%s (%s %s)", text, bb_ledger_row_get_backend (row), bb_ledger_row_get_instance_id (row));
-  bb_ledger_close (bb_host_get_ledger (host), row, text, NULL, NULL);
-  send_notice (host, row, by, why);
-  g_object_unref (row);
-  bb_bus_call_return (call, NULL);
+  bb_ledger_close (bb_host_get_ledger (host), row, text, forgotten_cb, forgetting);
 }
 
 static void
@@ -132,7 +160,6 @@ uid_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   BbBusCall *call = user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) reply = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
-  g_autofree char *by = NULL;
   guint32 uid;
 
   if (reply == NULL)
@@ -142,8 +169,8 @@ uid_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   g_variant_get (reply, "(u)", &uid);
   /* The number alone for others: a look-up of the name can block on a directory server. */
-  by = uid == geteuid () ? g_strdup_printf ("user %u (%s)", uid, g_get_user_name ()) : g_strdup_printf ("user %u", uid);
-  forget (call, by);
+  forget (call, uid == geteuid () ? g_strdup_printf ("user %u (%s)", uid, g_get_user_name ())
+                                 : g_strdup_printf ("user %u", uid));
 }
 
 static void
