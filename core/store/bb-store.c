@@ -98,8 +98,24 @@ const BbTable bb_table_meta = {
   },
 };
 
-const BbTable *const bb_tables[] = { &bb_table_builds, &bb_table_steps, &bb_table_instances,
-                                     &bb_table_slaves, &bb_table_meta,  NULL };
+const BbTable bb_table_notices = {
+  "notices",
+  1,
+  (const BbColumn[]){
+    { "number", BB_COLUMN_INTEGER },
+    { "notifier", BB_COLUMN_TEXT },
+    { "any", BB_COLUMN_BOOLEAN }, /* another notifier may carry it as well */
+    { "kind", BB_COLUMN_INTEGER },
+    { "recipients", BB_COLUMN_VARIANT }, /* as */
+    { "summary", BB_COLUMN_TEXT },
+    { "details", BB_COLUMN_VARIANT }, /* a{sv} */
+    { "created_at", BB_COLUMN_INTEGER },
+    { NULL },
+  },
+};
+
+const BbTable *const bb_tables[] = { &bb_table_builds, &bb_table_steps, &bb_table_instances, &bb_table_slaves,
+                                     &bb_table_notices, &bb_table_meta, NULL };
 
 static void
 bb_store_default_init (BbStoreInterface *iface)

@@ -46,6 +46,7 @@ extern const BbTable bb_table_builds;    /* number, builder, slave, state, resul
 extern const BbTable bb_table_steps;     /* build, position, name, state, result, exit_code, logs, … */
 extern const BbTable bb_table_instances; /* number, token, slave, … : the ledger */
 extern const BbTable bb_table_slaves;    /* name, paused, info, …: what is remembered of slaves */
+extern const BbTable bb_table_notices;   /* number, notifier, …: what is on its way to people */
 extern const BbTable bb_table_meta;      /* key, value */
 extern const BbTable *const bb_tables[]; /* all of them, and NULL */
 
