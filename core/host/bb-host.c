@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-host.h"
 
+#include "bb-build-notices.h"
 #include "bb-log.h"
 #include "bb-loop-delay.h"
-#include "bb-notice.h"
+#include "bb-notice-queue.h"
 #include "bb-reaper.h"
 #include "bb-sqlite-store.h"
 
@@ -27,6 +28,8 @@ struct _BbHost
   BbSlaveManager *slaves;
   BbReaper *reaper;
   BbBuildMaster *builds;
+  BbNoticeQueue *notices;
+  BbBuildNotices *build_notices;
   GPtrArray *listeners; /* of BbListener (owned), in the order of the configuration's listeners */
   GCancellable *cancellable;
 };
@@ -42,6 +45,8 @@ bb_host_dispose (GObject *object)
   if (self->reaper != NULL)
     bb_reaper_shutdown (self->reaper);
   g_clear_pointer (&self->listeners, g_ptr_array_unref);
+  g_clear_object (&self->build_notices);
+  g_clear_object (&self->notices);
   g_clear_object (&self->builds);
   g_clear_object (&self->reaper);
   g_clear_object (&self->slaves);
@@ -207,14 +212,33 @@ apply_config (BbHost *self, BbConfig *config)
   bb_ledger_set_limits (self->ledger, &limits);
   bb_reaper_set_interval (self->reaper, host->reconcile_interval);
   bb_slave_manager_apply (self->slaves, config);
+  bb_notice_queue_apply (self->notices, config, self->plugins);
+  bb_build_notices_apply (self->build_notices, config);
   bb_build_master_apply (self->builds, config);
   g_set_object (&self->config, config);
+}
+
+/* What may cost money concerns the host's administrators too. */
+static BbNotice *
+address_to_admins (BbHost *self, BbNotice *notice)
+{
+  const char *const *admins
+    = self->config != NULL ? (const char *const *) bb_config_get_host (self->config)->admin : NULL;
+
+  return bb_notice_new (bb_notice_get_kind (notice), admins, bb_notice_get_summary (notice),
+                        bb_notice_get_details (notice));
 }
 
 static void
 notice_cb (BbSlaveManager *slaves, BbNotice *notice, gpointer user_data)
 {
+  BbHost *self = user_data;
+  g_autoptr (BbNotice) addressed = NULL;
+
   bb_log_host (G_LOG_LEVEL_WARNING, "%s", bb_notice_get_summary (notice));
+  if (bb_notice_get_kind (notice) == BB_NOTICE_INSTANCE_TROUBLE)
+    addressed = address_to_admins (self, notice);
+  bb_notice_queue_submit (self->notices, addressed != NULL ? addressed : notice);
 }
 
 static GPtrArray *
@@ -250,7 +274,20 @@ row_gone (BbLedgerRow *row, gpointer user_data)
 static void
 instance_trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
 {
-  bb_log_host (G_LOG_LEVEL_WARNING, "%s", summary);
+  BbHost *self = user_data;
+  g_autoptr (BbNotice) notice = NULL;
+  GVariantDict details;
+
+  g_variant_dict_init (&details, NULL);
+  if (row != NULL)
+    {
+      g_variant_dict_insert (&details, "instance", "t", bb_ledger_row_get_number (row));
+      g_variant_dict_insert (&details, "slave", "s", bb_ledger_row_get_slave_name (row));
+      g_variant_dict_insert (&details, "backend", "s", bb_ledger_row_get_backend (row));
+      g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
+    }
+  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
+  notice_cb (self->slaves, notice, self);
 }
 
 static const BbReaperHooks reaper_hooks = {
@@ -298,6 +335,8 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
   g_signal_connect_object (self->slaves, "notice", G_CALLBACK (notice_cb), self, 0);
   self->reaper = bb_reaper_new (self->ledger, self->loop, bb_sqlite_store_get_id (self->store), &reaper_hooks, self);
   self->builds = bb_build_master_new (self->slaves, self->loop, BB_STORE (self->store), self->state_directory);
+  self->notices = bb_notice_queue_new (BB_STORE (self->store), self->loop);
+  self->build_notices = bb_build_notices_new (self->builds, self->notices, self->state_directory);
   return TRUE;
 }
 
@@ -332,6 +371,19 @@ builds_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+notices_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  BbHost *self = g_task_get_source_object (task);
+  GError *error = NULL;
+
+  if (!bb_notice_queue_load_finish (self->notices, result, &error))
+    fail_start (task, error);
+  else
+    bb_build_master_load_async (self->builds, self->cancellable, builds_loaded_cb, task);
+}
+
+static void
 slaves_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
@@ -341,7 +393,7 @@ slaves_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!bb_slave_manager_load_finish (self->slaves, result, &error))
     fail_start (task, error);
   else
-    bb_build_master_load_async (self->builds, self->cancellable, builds_loaded_cb, task);
+    bb_notice_queue_load_async (self->notices, self->cancellable, notices_loaded_cb, task);
 }
 
 static void
@@ -426,6 +478,7 @@ slaves_shut_down_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   guint n_left;
 
   bb_slave_manager_shutdown_finish (self->slaves, result, NULL);
+  bb_notice_queue_shutdown (self->notices);
   for (guint i = 0; i < self->listeners->len; i++)
     bb_listener_close (g_ptr_array_index (self->listeners, i));
   n_left = bb_ledger_count_open (self->ledger);
@@ -498,6 +551,12 @@ BbPluginRegistry *
 bb_host_get_plugins (BbHost *self)
 {
   return self->plugins;
+}
+
+BbNoticeQueue *
+bb_host_get_notices (BbHost *self)
+{
+  return self->notices;
 }
 
 BbConfig *

@@ -4,6 +4,7 @@
 #include "bb-build-master.h"
 #include "bb-ledger.h"
 #include "bb-listener.h"
+#include "bb-notice-queue.h"
 #include "bb-slave-manager.h"
 
 G_BEGIN_DECLS
@@ -39,6 +40,7 @@ BbSlaveManager *bb_host_get_slaves (BbHost *self);
 BbBuildMaster *bb_host_get_builds (BbHost *self);
 BbLedger *bb_host_get_ledger (BbHost *self);
 BbPluginRegistry *bb_host_get_plugins (BbHost *self);
+BbNoticeQueue *bb_host_get_notices (BbHost *self);
 BbConfig *bb_host_get_config (BbHost *self);
 BbLoop *bb_host_get_loop (BbHost *self);
 GPtrArray *bb_host_get_listeners (BbHost *self); /* of BbListener */

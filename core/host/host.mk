@@ -1,3 +1,4 @@
 # core/host: the whole, without its faces
 libbbcore_la_SOURCES += %D%/bb-host.h
 libbbcore_la_SOURCES += %D%/bb-host.c
+libbbcore_la_SOURCES += %D%/bb-build-notices.c %D%/bb-build-notices.h
