@@ -71,6 +71,9 @@ append_cell (GString *text, const char *cell, const BbctlColumn *column, guint w
     g_string_append (text, shown);
   else
     g_string_append_printf (text, "%s%*s", shown, padding, "");
+  if (last)
+    while (text->len > 0 && text->str[text->len - 1] == ' ')
+      g_string_truncate (text, text->len - 1);
   g_string_append (text, last ? "\n" : "  ");
 }
 

@@ -20,3 +20,9 @@ TESTS += tests/test-bbctl-bus
 tests_test_bbctl_bus_SOURCES = %D%/test-bbctl-bus.c
 tests_test_bbctl_bus_CPPFLAGS = $(test_cppflags)
 tests_test_bbctl_bus_LDADD = $(test_libs)
+
+check_PROGRAMS += tests/test-bus
+TESTS += tests/test-bus
+tests_test_bus_SOURCES = %D%/test-bus.c
+tests_test_bus_CPPFLAGS = $(test_cppflags)
+tests_test_bus_LDADD = $(test_libs)

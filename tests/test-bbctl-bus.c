@@ -552,7 +552,7 @@ test_slaves (Fixture *f, gconstpointer data)
   g_assert_cmpstr (f->out->str, ==,
                    "NAME    TYPE    STATE            SINCE  BUILDS  ADDRESS      INSTANCE  REMARK\n"
                    "bot-2   local   insubstantiated  -           0  -                      no room\n"
-                   "bot-10  static  attached         -         1/2  192.0.2.1:5            \n");
+                   "bot-10  static  attached         -         1/2  192.0.2.1:5\n");
   g_assert_cmpint (run (f, "pause nobody"), ==, 1);
   g_assert_cmpstr (f->err->str, ==, "bbctl: no slave ('nobody',)\n");
   g_assert_cmpstr (f->out->str, ==, "");

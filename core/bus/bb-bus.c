@@ -98,8 +98,9 @@ introspect_cb (GDBusConnection *connection, const char *sender, const char *path
   g_autoptr (GPtrArray) infos = g_ptr_array_new ();
   gpointer object = node != NULL ? kind->find (self->host, node) : NULL;
 
+  /* Of what is not there too, so that a call comes to us and is answered in words; and a finished build answers. */
   for (const BbBusFace *const *face = kind->faces; node != NULL && *face != NULL; face++)
-    if (object != NULL ? bb_bus_face_applies (*face, object) : kind == &bb_bus_build_kind)
+    if (object != NULL ? bb_bus_face_applies (*face, object) : (*face)->applies == NULL)
       g_ptr_array_add (infos, g_dbus_interface_info_ref ((GDBusInterfaceInfo *) (*face)->info));
   g_ptr_array_add (infos, NULL);
   return (GDBusInterfaceInfo **) g_ptr_array_steal (infos, NULL);
@@ -114,7 +115,6 @@ dispatch_cb (GDBusConnection *connection, const char *sender, const char *path, 
   const BbBusFace *face = node != NULL ? bb_bus_kind_find_face (kind, interface_name) : NULL;
   gpointer object = face != NULL ? kind->find (self->host, node) : NULL;
 
-  /* One that is not there is answered by ourselves, in words. */
   if (face == NULL || (object != NULL && !bb_bus_face_applies (face, object)))
     return NULL;
   *out_user_data = self;
