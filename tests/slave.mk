@@ -1,1 +1,12 @@
-# tests/slave.mk
+# tests/slave.mk: slaves and the life of their instances, on the test clock
+libbbtest_la_SOURCES += \
+	%D%/support/bb-fake-cloud.c %D%/support/bb-fake-cloud.h \
+	%D%/support/bb-scripted-link.c %D%/support/bb-scripted-link.h \
+	%D%/support/bb-memory-store.c %D%/support/bb-memory-store.h \
+	%D%/support/bb-slave-world.c %D%/support/bb-slave-world.h
+
+check_PROGRAMS += tests/test-slave-manager
+tests_test_slave_manager_SOURCES = %D%/test-slave-manager.c
+tests_test_slave_manager_CPPFLAGS = $(test_cppflags)
+tests_test_slave_manager_LDADD = $(test_libs)
+TESTS += tests/test-slave-manager
