@@ -554,6 +554,9 @@ test_shutdown (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   bb_test_clock_advance (f->clock, f->loop, 9);
   g_assert_null (result);
   bb_test_clock_advance (f->clock, f->loop, 2);
+  g_assert_cmpstr (build_fixture_wait_command (f, b, "one")->interrupted, ==, "bbhostd was stopped while it ran");
+  g_assert_null (result);
+  bb_test_clock_advance (f->clock, f->loop, 5); /* b does not listen */
   bb_test_run_until_result (&result);
   g_assert_true (bb_build_master_shutdown_finish (f->master, result, NULL));
   assert_text (build_fixture_wait (f, 2), "retry: bbhostd was stopped while it ran");

@@ -12,6 +12,10 @@
 
 /* How soon the end of a build is offered again to a store that could not take it. */
 #define SAVE_AGAIN_US ((gint64) 10 * G_USEC_PER_SEC)
+/* How long slaves may take, after the grace of a stop, to end what was interrupted. */
+#define STOP_LIMIT_US ((gint64) 5 * G_USEC_PER_SEC)
+
+#define STOPPED_REASON "bbhostd was stopped while it ran"
 
 struct _BbBuildMaster
 {
@@ -33,7 +37,8 @@ struct _BbBuildMaster
   guint64 next_number; /* 0: not loaded yet */
   guint n_unfinished;
 
-  GTask *stopping; /* (nullable) */
+  GTask *stopping;      /* (nullable) */
+  gboolean interrupted; /* its grace is over */
   BbTimer stop_timer;
 };
 
@@ -587,7 +592,7 @@ unfinished_selected_cb (GObject *source, GAsyncResult *result, gpointer user_dat
           build->state = BB_BUILD_FINISHED;
           build->result = BB_RESULT_RETRY;
           build->finished_at_us = bb_loop_wall_us (self->loop);
-          bb_build_set_reason (build, "bbhostd was stopped while it ran");
+          bb_build_set_reason (build, STOPPED_REASON);
           bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
           bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (retry));
           g_object_unref (build);
@@ -799,7 +804,13 @@ stop_time_over_cb (BbTimer *timer, gpointer user_data)
   while (g_hash_table_iter_next (&iter, NULL, &runner))
     g_ptr_array_add (runners, g_object_ref (runner));
   for (guint i = 0; i < runners->len; i++)
-    bb_build_runner_abandon (g_ptr_array_index (runners, i), "bbhostd was stopped while it ran");
+    if (self->interrupted)
+      bb_build_runner_abandon (g_ptr_array_index (runners, i), STOPPED_REASON);
+    else
+      bb_build_runner_stop (g_ptr_array_index (runners, i), STOPPED_REASON);
+  if (!self->interrupted && g_hash_table_size (self->runners) > 0)
+    bb_timer_start_in (&self->stop_timer, STOP_LIMIT_US);
+  self->interrupted = TRUE;
 }
 
 void

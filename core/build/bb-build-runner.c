@@ -272,15 +272,15 @@ leave_out (BbBuildStep *record)
   record->text = g_strdup ("not run: the build had ended");
 }
 
-/* A loss counts when there was something left to do. */
+/* Nothing more is begun, and somebody else shall begin anew. */
 static void
-lose (BbBuildRunner *self)
+make_retry (BbBuildRunner *self, const char *why)
 {
   self->over = TRUE;
   if (self->cancelled)
     return;
   self->result = BB_RESULT_RETRY;
-  bb_build_set_reason (self->build, self->lost);
+  bb_build_set_reason (self->build, why);
 }
 
 /* The next step that is to run, or the number of steps; those before it are marked as left out. */
@@ -297,7 +297,7 @@ find_next (BbBuildRunner *self)
         {
           if (self->lost == NULL)
             break;
-          lose (self);
+          make_retry (self, self->lost); /* a loss counts when there was something left to do */
         }
       leave_out (g_ptr_array_index (self->build->steps, i));
     }
@@ -369,16 +369,21 @@ bb_build_runner_cancel (BbBuildRunner *self, const char *why)
 }
 
 void
+bb_build_runner_stop (BbBuildRunner *self, const char *why)
+{
+  g_return_if_fail (BB_IS_BUILD_RUNNER (self));
+
+  make_retry (self, why);
+  if (self->run != NULL)
+    bb_step_run_interrupt (self->run, BB_RESULT_RETRY, why);
+}
+
+void
 bb_build_runner_abandon (BbBuildRunner *self, const char *why)
 {
   g_return_if_fail (BB_IS_BUILD_RUNNER (self));
 
-  self->over = TRUE;
-  if (!self->cancelled)
-    {
-      self->result = BB_RESULT_RETRY;
-      bb_build_set_reason (self->build, why);
-    }
+  make_retry (self, why);
   if (self->run != NULL)
     bb_step_run_abandon (self->run, self->cancelled ? BB_RESULT_CANCELLED : BB_RESULT_RETRY, why);
 }

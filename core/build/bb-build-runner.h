@@ -47,6 +47,8 @@ BbBuild *bb_build_runner_get_build (BbBuildRunner *self);
 
 /* Interrupts the step that runs; steps with always_run still run, and a second cancel interrupts those. */
 void bb_build_runner_cancel (BbBuildRunner *self, const char *why);
+/* Interrupts it to be taken up again as a retry; nothing else is begun. */
+void bb_build_runner_stop (BbBuildRunner *self, const char *why);
 /* finished() within a few turns of the loop, as a retry, whatever the slave does. */
 void bb_build_runner_abandon (BbBuildRunner *self, const char *why);
 
