@@ -16,3 +16,9 @@ tests_test_build_SOURCES = %D%/test-build.c $(build_test_support)
 tests_test_build_CPPFLAGS = $(test_cppflags)
 tests_test_build_LDADD = $(test_libs)
 TESTS += tests/test-build
+
+check_PROGRAMS += tests/test-distributor
+tests_test_distributor_SOURCES = %D%/test-distributor.c $(build_test_support)
+tests_test_distributor_CPPFLAGS = $(test_cppflags)
+tests_test_distributor_LDADD = $(test_libs)
+TESTS += tests/test-distributor
