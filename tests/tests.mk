@@ -23,3 +23,4 @@ include %D%/build.mk
 include %D%/bus.mk
 include %D%/ec2.mk
 include %D%/integration.mk
+include %D%/torture/torture.mk
