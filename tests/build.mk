@@ -22,3 +22,15 @@ tests_test_distributor_SOURCES = %D%/test-distributor.c $(build_test_support)
 tests_test_distributor_CPPFLAGS = $(test_cppflags)
 tests_test_distributor_LDADD = $(test_libs)
 TESTS += tests/test-distributor
+
+check_PROGRAMS += tests/test-steps
+tests_test_steps_SOURCES = %D%/test-steps.c $(build_test_support)
+tests_test_steps_CPPFLAGS = $(test_cppflags)
+tests_test_steps_LDADD = $(test_libs)
+TESTS += tests/test-steps
+
+check_PROGRAMS += tests/test-transfer
+tests_test_transfer_SOURCES = %D%/test-transfer.c $(build_test_support)
+tests_test_transfer_CPPFLAGS = $(test_cppflags)
+tests_test_transfer_LDADD = $(test_libs) $(ARCHIVE_LIBS)
+TESTS += tests/test-transfer
