@@ -207,6 +207,8 @@ test_missing_property (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 
     g_assert_true (g_str_has_prefix (result, "exception: only: command: "));
     g_assert_nonnull (strstr (result, "nope"));
+    /* not the slave's fault: it need not rest */
+    g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==, BB_RESULT_FAILURE);
   }
 }
 
@@ -360,6 +362,7 @@ test_step_failures (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   bb_fake_command_update (command, "rc", g_variant_new_int64 (0));
   bb_fake_command_done (command, error); /* counts although rc is 0 */
   assert_text (build_fixture_wait (f, 1), "exception: only: builtins.OSError: no such directory");
+  g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==, BB_RESULT_EXCEPTION);
 
   build_fixture_submit (f, "one", NULL, NULL);
   bb_fake_command_done (build_fixture_wait_command (f, link, "one"), NULL);

@@ -281,8 +281,8 @@ runner_finished (BbBuildRunner *runner, gpointer user_data)
   BbBuildMaster *self = user_data;
   g_autoptr (BbBuild) build = g_object_ref (bb_build_runner_get_build (runner));
 
+  bb_distributor_release (self->distributor, build, bb_build_runner_get_slave_result (runner));
   g_hash_table_remove (self->runners, build);
-  bb_distributor_release (self->distributor, build, build->result);
   finish_build (self, build, build->result);
   return_when_stopped (self);
 }

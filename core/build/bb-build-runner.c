@@ -28,6 +28,7 @@ struct _BbBuildRunner
   BbResult result;
   gboolean halted;    /* only steps with always_run from here on */
   gboolean cancelled;
+  gboolean slaves_fault; /* some step's exception came from the slave */
   gboolean over;      /* nothing any more: lost or abandoned */
   char *lost;         /* why the link is gone; NULL: it is not */
   gboolean advancing; /* advance() is on the stack */
@@ -114,6 +115,14 @@ bb_build_runner_get_build (BbBuildRunner *self)
   g_return_val_if_fail (BB_IS_BUILD_RUNNER (self), NULL);
 
   return self->build;
+}
+
+BbResult
+bb_build_runner_get_slave_result (BbBuildRunner *self)
+{
+  g_return_val_if_fail (BB_IS_BUILD_RUNNER (self), BB_RESULT_NONE);
+
+  return self->result == BB_RESULT_EXCEPTION && !self->slaves_fault ? BB_RESULT_FAILURE : self->result;
 }
 
 void
@@ -229,6 +238,7 @@ step_finished (BbStepRun *run, gpointer user_data)
   record->state = BB_BUILD_FINISHED;
   record->finished_at_us = bb_loop_wall_us (self->loop);
   count_step (self, g_ptr_array_index (self->builder->steps, position), record);
+  self->slaves_fault = self->slaves_fault || bb_step_run_is_slaves_fault (run);
   g_clear_object (&self->run);
   if (self->next < self->build->steps->len)
     self->events->step_finished (self, position, self->user_data);

@@ -44,6 +44,8 @@ BbBuildRunner *bb_build_runner_new (const BbBuildRunnerParameters *parameters, c
                                     gpointer user_data);
 void bb_build_runner_start (BbBuildRunner *self);
 BbBuild *bb_build_runner_get_build (BbBuildRunner *self);
+/* How it ended as far as the slave is concerned: an exception that it has no part in is a plain failure. */
+BbResult bb_build_runner_get_slave_result (BbBuildRunner *self);
 
 /* Interrupts the step that runs; steps with always_run still run, and a second cancel interrupts those. */
 void bb_build_runner_cancel (BbBuildRunner *self, const char *why);

@@ -36,6 +36,7 @@ struct _BbStepRun
 
   BbResult verdict; /* BB_RESULT_NONE: as the slave says */
   char *verdict_text;
+  gboolean slaves_fault;
   gboolean ending;
 };
 
@@ -89,6 +90,7 @@ watchdog_cb (BbTimer *timer, gpointer user_data)
     return;
   if (self->verdict == BB_RESULT_NONE)
     {
+      self->slaves_fault = TRUE;
       bb_step_run_interrupt (self, BB_RESULT_EXCEPTION, "the command has ended, but the slave does not report it as complete");
       return;
     }
@@ -348,7 +350,10 @@ command_done (BbRemoteCommand *command, const GError *error, gpointer user_data)
   else if (error != NULL && g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
     end (self, BB_RESULT_RETRY, error->message);
   else if (error != NULL)
-    end (self, BB_RESULT_EXCEPTION, error->message);
+    {
+      self->slaves_fault = TRUE;
+      end (self, BB_RESULT_EXCEPTION, error->message);
+    }
   else if (!self->has_rc || self->rc != 0)
     {
       g_autofree char *text = failure_text (self);
@@ -566,6 +571,14 @@ bb_step_run_abandon (BbStepRun *self, BbResult result, const char *why)
   if (self->command != NULL)
     bb_slave_link_interrupt (self->link, self->command, why);
   end (self, result, why);
+}
+
+gboolean
+bb_step_run_is_slaves_fault (BbStepRun *self)
+{
+  g_return_val_if_fail (BB_IS_STEP_RUN (self), FALSE);
+
+  return self->slaves_fault;
 }
 
 void

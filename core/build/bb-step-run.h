@@ -51,6 +51,9 @@ void bb_step_run_interrupt (BbStepRun *self, BbResult result, const char *why);
 /* The same without waiting for the slave: finished() is called at once, and what still comes is dropped. */
 void bb_step_run_abandon (BbStepRun *self, BbResult result, const char *why);
 
+/* Whether an exception came from the slave, and not from the configuration or from the host's own disk. */
+gboolean bb_step_run_is_slaves_fault (BbStepRun *self);
+
 /* No event any more: for a receiver that goes before its step has ended. */
 void bb_step_run_disconnect (BbStepRun *self);
 

@@ -20,6 +20,7 @@ typedef struct
   BbSlaveLink *link; /* owned (nullable) */
   GPtrArray *waiting; /* of GTask *, owned */
   gboolean ping_fails;
+  BbResult last_result;
 } Record;
 
 G_DEFINE_FINAL_TYPE (BbSlaveManager, bb_slave_manager, G_TYPE_OBJECT)
@@ -131,6 +132,12 @@ guint
 bb_fake_slaves_count_places (BbSlaveManager *self, BbSlave *slave)
 {
   return get_record (slave)->places;
+}
+
+BbResult
+bb_fake_slaves_get_last_result (BbSlaveManager *self, BbSlave *slave)
+{
+  return get_record (slave)->last_result;
 }
 
 guint
@@ -273,6 +280,7 @@ void
 bb_slave_manager_release (BbSlaveManager *self, BbSlave *slave, const char *builder, BbResult result)
 {
   g_assert_cmpuint (get_record (slave)->places, >, 0);
+  get_record (slave)->last_result = result;
   give_up (slave);
   g_signal_emit (self, availability_changed, 0, slave);
 }

@@ -24,6 +24,7 @@ void bb_fake_slaves_answer (BbSlaveManager *self, BbSlave *slave, const GError *
 void bb_fake_slaves_break_ping (BbSlaveManager *self, BbSlave *slave);
 
 guint bb_fake_slaves_count_places (BbSlaveManager *self, BbSlave *slave); /* that are taken */
+BbResult bb_fake_slaves_get_last_result (BbSlaveManager *self, BbSlave *slave); /* that a place was given back with */
 guint bb_fake_slaves_count_waiting (BbSlaveManager *self, BbSlave *slave);
 guint bb_fake_slaves_count_questions (BbSlaveManager *self); /* how often an availability was asked for */
 
