@@ -197,7 +197,7 @@ bb_config_file_load (const char *path, const char *label, BbConfigProblemFunc pr
 
   if (text == NULL)
     {
-      g_autofree char *message = g_strdup_printf ("%s: %s", label, error->message);
+      g_autofree char *message = g_strdup_printf ("%s: %s", path, error->message);
 
       problem (message, user_data);
       return NULL;

@@ -187,7 +187,8 @@ class Bus:
         self.process = subprocess.Popen(
             ['dbus-daemon', '--session', '--nofork', '--nosyslog', '--nopidfile', '--address=unix:path=' + path,
              '--print-address=%d' % write_end],
-            pass_fds=[write_end], stdin=subprocess.DEVNULL, env=program_environment(), preexec_fn=_die_with_parent)
+            pass_fds=[write_end], stdin=subprocess.DEVNULL, stderr=open(directory('bus.log'), 'wb'),
+            env=program_environment(), preexec_fn=_die_with_parent)
         os.close(write_end)
         with os.fdopen(read_end) as f:
             self.address = f.readline().strip()
@@ -447,8 +448,15 @@ class Worker:
                 self.process.wait(DEADLINE)
 
     def kill(self):
+        """With what it runs: a worker that is killed leaves that behind, which is not what is tested."""
+        commands = descendants(self.pid)
         self.process.kill()
         self.process.wait(DEADLINE)
+        for pid in commands:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def close(self):
         self.stop()
@@ -462,6 +470,20 @@ class Case(unittest.TestCase):
 
     daemon = None
     maxDiff = None
+
+    @classmethod
+    def start_class_daemon(cls, config, **options):
+        """One for all tests of the class; @config may be a function that is called when there is a folder."""
+        cls.daemon = Daemon(**options)
+        cls.addClassCleanup(cls.daemon.close)
+        cls.daemon.configure(config() if callable(config) else config)
+        return cls.daemon.start()
+
+    @classmethod
+    def start_class_worker(cls, *arguments, **options):
+        worker = Worker(*arguments, **options)
+        cls.addClassCleanup(worker.close)
+        return worker.start()
 
     def close_daemon(self, daemon):
         """At the end of the test: an orderly stop must succeed (leaks and bad memory accesses show here, too)."""
@@ -489,6 +511,8 @@ class _TapResult(unittest.TestResult):
 
     @staticmethod
     def _title(test):
+        if not isinstance(test, unittest.TestCase):
+            return str(test)  # set-up of a class
         text = (test.shortDescription() or '').strip()
         return test.id().partition('.')[2] + (' - ' + text if text else '')
 

@@ -54,12 +54,11 @@ class CheckConfig(bbtest.Case):
         out = self.check('[hots]\nname=x\n[host]\nlogin_grcae=1\n[slave a]\npassword=x\nmax_builds=-3\nkeepalive_interval=soon\n'
                          '[slave b]\ntype=ec3\npassword=x\n[builder c]\nslavenames=nobody;\nsteps=nothing;\n'
                          '[listener pb]\nprotocol=pb\nport=99999\n', 2)
-        path = self.dir('bbhost.conf')
         for group, key, hint in (('[host]', 'login_grcae', 'login_grace'), ('[slave a]', 'max_builds', ''),
                                  ('[slave a]', 'keepalive_interval', ''), ('[slave b]', 'type', 'bbhost-plugin-ec3'),
                                  ('[builder c]', 'steps', 'nothing'), ('[listener pb]', 'port', '')):
             lines = [line for line in out.splitlines()
-                     if '%s: %s %s: ' % (path, group, key) in line and hint in line]
+                     if line.startswith('bbhost.conf: %s %s: ' % (group, key)) and hint in line]
             self.assertTrue(lines, '%s %s (%s) is not in:\n%s' % (group, key, hint, out))
         self.assertIn('[hots]', out)
 
@@ -119,15 +118,10 @@ class Commands(bbtest.Case):
 
     @classmethod
     def setUpClass(cls):
-        cls.daemon = bbtest.Daemon(CONFIG + bbtest.Daemon.listener(None))
-        cls.daemon.start()
+        cls.start_class_daemon(CONFIG + bbtest.Daemon.listener(None))
         cls.slave = pbpeer.Slave(cls.daemon.port, 'bot', 'passw0rd').login()
+        cls.addClassCleanup(cls.slave.close)
         cls.daemon.wait_attached('bot')
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.slave.close()
-        cls.daemon.close()
 
     def finish_commands(self, count):
         self.slave.wait_command(count)

@@ -80,13 +80,12 @@ class Peers(bbtest.Case):
     @classmethod
     def setUpClass(cls):
         bbtest.raise_file_limit(4096)
-        cls.daemon = bbtest.Daemon(CONFIG + bbtest.Daemon.listener(None))
-        cls.daemon.start()
+        cls.start_class_daemon(CONFIG + bbtest.Daemon.listener(None))
         cls.bot = pbpeer.Slave(cls.daemon.port, 'bot', 'passw0rd').login()
         cls.real = cls.frozen = None
         if bbtest.Worker.PROGRAMS['3']:
-            cls.real = bbtest.Worker('real', 'passw0rd', cls.daemon.port).start()
-            cls.frozen = bbtest.Worker('frozen', 'passw0rd', cls.daemon.port).start()
+            cls.real = cls.start_class_worker('real', 'passw0rd', cls.daemon.port)
+            cls.frozen = cls.start_class_worker('frozen', 'passw0rd', cls.daemon.port)
             cls.daemon.wait_attached('real', 'frozen')
             # It stands still from now on; the last test looks at what has become of it.
             cls.lost_build = cls.daemon.submit('frozen')
@@ -94,14 +93,7 @@ class Peers(bbtest.Case):
             cls.frozen.process.send_signal(signal.SIGSTOP)
             cls.frozen_at = time.monotonic()
 
-    @classmethod
-    def tearDownClass(cls):
-        for peer in (cls.real, cls.frozen, cls.bot):
-            if peer:
-                peer.close()
-        cls.daemon.close()
-
-    def command(self, run=None):
+    def command(self):
         """Starts a command on the scripted slave: its build, and the object to report to."""
         count = len(self.bot.commands)
         build = self.daemon.submit('any', '--slave', 'bot')
@@ -384,11 +376,13 @@ class Peers(bbtest.Case):
                 expected.update(data)
         got, size = hashlib.sha256(), 0
         client = subprocess.Popen(self.daemon.bbctl_command('run', '--slave', 'real', '--', *command),
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=bbtest.program_environment())
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  env=bbtest.program_environment())
         while data := client.stdout.read(2**20):
             got.update(data)
             size += len(data)
-        self.assertEqual(client.wait(bbtest.DEADLINE), 0)
+        trouble = client.stderr.read().decode()
+        self.assertEqual(client.wait(bbtest.DEADLINE), 0, trouble)
         self.assertEqual(size, lines * 64)
         self.assertEqual(got.digest(), expected.digest())
         if not bbtest.is_sanitized():

@@ -86,13 +86,9 @@ class RealWorkers(bbtest.Case):
         Worker.require('3')
         cls.releases = ['3'] + (['4'] if Worker.PROGRAMS['4'] else [])
         cls.names = [cls.NAMES[release] for release in cls.releases]
-        cls.daemon = bbtest.Daemon(arguments=('--shutdown-grace', '2'))
-        cls.daemon.configure(cls.config())
-        cls.daemon.start()
-        cls.workers = {release: Worker(cls.NAMES[release], 'pass-' + cls.NAMES[release], cls.daemon.port, release)
-                       for release in cls.releases}
-        for worker in cls.workers.values():
-            worker.start()
+        cls.start_class_daemon(cls.config, arguments=('--shutdown-grace', '2'))
+        cls.workers = {release: cls.start_class_worker(cls.NAMES[release], 'pass-' + cls.NAMES[release],
+                                                       cls.daemon.port, release) for release in cls.releases}
         cls.daemon.wait_attached(*cls.names)
 
     @classmethod
@@ -150,7 +146,6 @@ workdir=.
 type=copy
 source=tree
 destination=copied
-workdir=.
 [step compare]
 command=diff -r tree copied && echo same
 workdir=.
@@ -169,12 +164,6 @@ type=upload
 source=not-there
 destination={d('host')}/never
 '''
-
-    @classmethod
-    def tearDownClass(cls):
-        for worker in cls.workers.values():
-            worker.close()
-        cls.daemon.close()
 
     def log_of(self, build, step='', stream=None):
         return self.daemon.bbctl('log', build, *([step] if step else [])).stdout
