@@ -6,6 +6,7 @@ everything that it starts, directly or not, so that a process left behind by the
 """
 import atexit
 import ctypes
+import glob
 import json
 import os
 import re
@@ -46,14 +47,19 @@ def _find_program(name, installed):
 
 BBHOSTD = _find_program('bbhostd', os.environ.get('BB_TEST_BBHOSTD'))
 BBCTL = _find_program('bbctl', os.environ.get('BB_TEST_BBCTL'))
-# None: the directory that is built in (tests of an installed copy).
-PLUGIN_DIR = None if os.environ.get('BB_TEST_BBHOSTD') else os.path.join(BUILDDIR, '.libs')
+# An installed copy knows where its plugins and its library are.
+INSTALLED = 'BB_TEST_BBHOSTD' in os.environ
+PLUGIN_OPTIONS = [] if INSTALLED else ['--plugin-dir=' + path
+                                       for path in sorted(glob.glob(os.path.join(BUILDDIR, 'plugins', '*', '.libs')))]
 
 
 def program_environment(**more):
     env = dict(os.environ)
-    if PLUGIN_DIR:
-        env['LD_LIBRARY_PATH'] = PLUGIN_DIR + (':' + env['LD_LIBRARY_PATH'] if env.get('LD_LIBRARY_PATH') else '')
+    if not INSTALLED:
+        libraries = [os.path.join(BUILDDIR, '.libs')]
+        if env.get('LD_LIBRARY_PATH'):
+            libraries.append(env['LD_LIBRARY_PATH'])
+        env['LD_LIBRARY_PATH'] = ':'.join(libraries)
     for name in ('NOTIFY_SOCKET', 'JOURNAL_STREAM', 'DBUS_SESSION_BUS_ADDRESS', 'DBUS_STARTER_ADDRESS'):
         env.pop(name, None)
     env['LC_ALL'] = 'C.UTF-8'
@@ -241,10 +247,8 @@ class Daemon:
     # --- the process
 
     def command(self, *arguments):
-        command = [BBHOSTD, '--config', self.config_path, '--state-dir', self.dir('state'), '--bus', self.bus.address]
-        if PLUGIN_DIR:
-            command += ['--plugin-dir', PLUGIN_DIR]
-        return command + list(arguments)
+        return [BBHOSTD, '--config', self.config_path, '--state-dir', self.dir('state'), '--bus', self.bus.address,
+                *PLUGIN_OPTIONS, *arguments]
 
     def start(self, *arguments, wait=True, **environment):
         """Returns when the daemon has told systemd's socket that it is ready."""
@@ -545,7 +549,9 @@ class _TapResult(unittest.TestResult):
         self._comment(''.join(traceback.format_exception(*error)))
         daemon = getattr(test, 'daemon', None)
         if daemon and getattr(daemon, 'log_path', None) and os.path.exists(daemon.log_path):
-            self._comment('the daemon\'s log:\n' + '\n'.join(daemon.log(True).splitlines()[-60:]))
+            self._comment('the daemon %s; its log:\n' % ('runs' if daemon.process.poll() is None else
+                                                         'ended with %d' % daemon.process.returncode)
+                          + '\n'.join(daemon.log(True).splitlines()[-60:]))
 
     addError = addFailure = _failed
 

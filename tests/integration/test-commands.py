@@ -38,8 +38,7 @@ class CheckConfig(bbtest.Case):
 
     def check(self, text, expect, mode=0o600):
         path = self.dir.write('bbhost.conf', text, mode)
-        plugin_dir = ['--plugin-dir', bbtest.PLUGIN_DIR] if bbtest.PLUGIN_DIR else []
-        done = subprocess.run([bbtest.BBHOSTD, '--config', path, '--check-config', *plugin_dir], text=True,
+        done = subprocess.run([bbtest.BBHOSTD, '--config', path, '--check-config', *bbtest.PLUGIN_OPTIONS], text=True,
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               env=bbtest.program_environment(), timeout=bbtest.DEADLINE)
         self.assertEqual(done.returncode, expect, done.stdout)
@@ -241,7 +240,7 @@ class Commands(bbtest.Case):
         port = self.daemon.port
         good = CONFIG + bbtest.Daemon.listener(None, port=port)
         self.daemon.configure(good + '[slave b\npassword=x\n')
-        self.assertIn(self.daemon.config_path, self.daemon.bbctl('reload', expect=1).stderr)
+        self.assertIn('bbhost.conf: ', self.daemon.bbctl('reload', expect=1).stderr)
         self.assertTrue(self.daemon.slave('bot')['attached'])
         self.daemon.configure(good + '[slave another]\npassword=x\n')
         self.daemon.bbctl('reload')

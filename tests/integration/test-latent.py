@@ -46,10 +46,15 @@ class Latent(bbtest.Case):
     def wait_state(self, state, deadline=None):
         self.daemon.wait_slave('local-1', deadline, substantiation_state=state)
 
+    def folders(self):
+        """Of workers that the plugin has started."""
+        return [folder for folder, _, names in os.walk(self.daemon.dir('state')) if 'buildbot.tac' in names]
+
     def wait_nothing_left(self):
         self.wait_state('insubstantiated')
         self.assertEqual(self.daemon.json('instances'), [])
         self.assertEqual(local_workers(), [])
+        self.assertEqual(self.folders(), [])
 
     def test_whole_life(self):
         """L1, L2, L13: one instance for three builds, stopped when it has been idle; the next build starts another"""
@@ -133,7 +138,7 @@ class Latent(bbtest.Case):
 
     def test_program_missing(self):
         """L6, L10: a worker program that does not exist: LastError names it, nothing is left, the build waits"""
-        self.start(more='program=/nonexistent/buildbot-worker')
+        self.start(more='command=/nonexistent/buildbot-worker')
         number = self.daemon.submit('first')
         wait_until(lambda: '/nonexistent/buildbot-worker' in (self.daemon.slave('local-1')['last_error'] or '')
                    or self.daemon.builds()[number]['state'] == 'finished', 'an error')
@@ -159,23 +164,20 @@ class Latent(bbtest.Case):
         self.daemon.wait_attached('bot')
         self.daemon.build('first')
         worker = local_workers()[0]
-        tac = [os.path.join(folder, 'buildbot.tac') for folder, _, names in os.walk(self.daemon.dir.path)
-               if 'buildbot.tac' in names]
-        auto = None
-        for name, value in (line.split(b'=', 1) for line in bbtest.process_environment(worker).split(b'\0')
-                            if b'=' in line):
-            if b'PASS' in name.upper():
-                auto = value.decode()
-        secrets = [secret] + ([auto] if auto else [])
+        files = [os.path.join(folder, 'password') for folder in self.folders()]
+        with open(files[0]) as f:
+            secrets = [secret, f.readline().strip()]
+        self.assertGreater(len(secrets[1]), 15)
         shown = self.daemon.log()
         for verb in ('status', 'slaves', 'builders', 'builds', 'instances', 'plugins'):
             shown += self.daemon.bbctl('--json', verb).stdout
         for pid in (self.daemon.pid, worker):
             shown += bbtest.command_line(pid)
-        shown += bbtest.process_environment(self.daemon.pid).decode(errors='replace')
+            shown += bbtest.process_environment(pid).decode(errors='replace')
         for text in secrets:
             self.assertNotIn(text, shown)
-        for path in tac:
+        for path in files:
+            self.assertEqual(os.stat(path).st_mode & 0o077, 0, path)
             self.assertEqual(os.stat(os.path.dirname(path)).st_mode & 0o077, 0, path)
 
     def test_two_at_once(self):
@@ -195,7 +197,7 @@ class Latent(bbtest.Case):
         """a latent slave that a reload removes is stopped; its row closes"""
         self.start()
         self.daemon.build('first')
-        self.daemon.configure('[slave other]\npassword=x\n' + self.daemon.listener(port=self.daemon.port))
+        self.daemon.configure('[slave other]\npassword=x\n' + self.daemon.listener())
         self.daemon.bbctl('reload')
         wait_until(lambda: self.daemon.json('instances') == [] and not local_workers(), 'the instance to be gone')
 
