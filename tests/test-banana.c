@@ -43,6 +43,8 @@ message_cb (const BbBananaMessage *message, gpointer user_data, GError **error)
         case BB_BANANA_LIST:
           bb_banana_put_list (decoded->again, token->length);
           break;
+        case BB_BANANA_ALIAS:
+          g_assert_not_reached ();
         }
     }
   g_assert_cmpuint (message->tokens[0].next, ==, message->n_tokens);

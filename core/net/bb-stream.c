@@ -72,7 +72,20 @@ update_watch (BbStream *self)
   bb_watch_set_events (&self->watch, events);
 }
 
-/* Nothing is read or written any more; closed() is called from the loop. */
+static void
+close_socket (BbStream *self)
+{
+  bb_watch_stop (&self->watch);
+  if (self->fd < 0)
+    return;
+  if (self->transport->free != NULL)
+    self->transport->free (self->transport_data);
+  close (self->fd);
+  self->fd = -1;
+}
+
+/* Nothing is read or written any more, and the peer can see that, however long the stream is kept; closed() is called from
+ * the loop. */
 static void
 finish (BbStream *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
@@ -88,7 +101,7 @@ finish (BbStream *self, const char *format, ...)
       va_end (args);
     }
   self->closing = TRUE;
-  bb_watch_stop (&self->watch);
+  close_socket (self);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);
   bb_timer_start_in (&self->timer, 0);
@@ -97,7 +110,7 @@ finish (BbStream *self, const char *format, ...)
 static gboolean
 is_finished (BbStream *self)
 {
-  return self->watch.loop == NULL;
+  return self->fd < 0;
 }
 
 /* Sends what the socket takes. */
@@ -299,10 +312,7 @@ bb_stream_free (BbStream *self)
   if (self->freed != NULL)
     *self->freed = TRUE;
   bb_timer_stop (&self->timer);
-  bb_watch_stop (&self->watch);
-  if (self->transport->free != NULL)
-    self->transport->free (self->transport_data);
-  close (self->fd);
+  close_socket (self);
   g_clear_pointer (&self->input, g_byte_array_unref);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_error (&self->reason);

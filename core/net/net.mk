@@ -7,4 +7,5 @@ libbbcore_la_SOURCES += %D%/bb-stream.c %D%/bb-stream.h %D%/bb-listener.c %D%/bb
 libbbcore_la_SOURCES += %D%/pb/bb-banana.c %D%/pb/bb-banana.h %D%/pb/bb-jelly.c %D%/pb/bb-jelly.h \
 	%D%/pb/bb-pb-broker.c %D%/pb/bb-pb-broker.h %D%/pb/bb-pb-limits.h \
 	%D%/pb/bb-pb-login.c %D%/pb/bb-pb-login-private.h %D%/pb/bb-pb-command.c %D%/pb/bb-pb-command.h \
+	%D%/pb/bb-pb-arguments.c %D%/pb/bb-pb-arguments.h %D%/pb/bb-pb-output.c %D%/pb/bb-pb-output.h \
 	%D%/pb/bb-pb-info.c %D%/pb/bb-pb-info.h %D%/pb/bb-pb-link.c %D%/pb/bb-pb-link.h

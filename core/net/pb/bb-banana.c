@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bb-error.h"
+#include "bb-pb-limits.h"
 
 enum
 {
@@ -17,28 +18,24 @@ enum
   VOCAB = 0x87,
 };
 
-/* Twisted drops a connection on which more digits arrive; so do we. */
-#define MAX_DIGITS 64
-
 /* What is kept allocated between two messages of a busy connection. */
 #define KEEP_TOKENS 64
 #define KEEP_BYTES 1024
 
-/* The legitimate traffic of a login is a handful of tiny messages. */
 const BbBananaLimits bb_banana_limits_before_login = {
-  .max_string = 512,
-  .max_list = 8,
-  .max_depth = 6,
-  .max_elements = 64,
-  .max_message = 1024,
+  .max_string = BB_PB_LOGIN_MAX_STRING,
+  .max_list = BB_PB_LOGIN_MAX_LIST,
+  .max_depth = BB_PB_LOGIN_MAX_DEPTH,
+  .max_elements = BB_PB_LOGIN_MAX_ELEMENTS,
+  .max_message = BB_PB_LOGIN_MAX_MESSAGE,
 };
 
 const BbBananaLimits bb_banana_limits_after_login = {
-  .max_string = 655360,
-  .max_list = 655360,
-  .max_depth = 32,
-  .max_elements = 1000000,
-  .max_message = 16 * 1024 * 1024,
+  .max_string = BB_PB_MAX_STRING,
+  .max_list = BB_PB_MAX_LIST,
+  .max_depth = BB_PB_MAX_DEPTH,
+  .max_elements = BB_PB_MAX_ELEMENTS,
+  .max_message = BB_PB_MAX_MESSAGE,
 };
 
 /* Dialect "pb": the number is the index plus 1. */
@@ -163,7 +160,7 @@ close_lists (BbBananaDecoder *self, GError **error)
       g_array_set_size (self->open, self->open->len - 1);
       g_array_set_size (self->missing, self->missing->len - 1);
     }
-  message = (BbBananaMessage){ (const BbBananaToken *) (gpointer) self->tokens->data, self->tokens->len,
+  message = (BbBananaMessage){ (BbBananaToken *) (gpointer) self->tokens->data, self->tokens->len,
                                (const char *) self->bytes->data };
   accepted = self->func (&message, self->user_data, error);
   forget_message (self);
@@ -257,7 +254,7 @@ read_digits (const guint8 *data, gsize length, guint64 *value, gboolean *overflo
 {
   *value = 0;
   *overflow = FALSE;
-  for (guint i = 0; i < length && i <= MAX_DIGITS; i++)
+  for (guint i = 0; i < length && i <= BB_PB_MAX_DIGITS; i++)
     {
       guint64 digit = data[i];
 
@@ -283,8 +280,8 @@ take_element (BbBananaDecoder *self, const guint8 *data, gsize length, GError **
   gsize header = (gsize) n_digits + 1, body = 0;
   guint8 type;
 
-  if (n_digits < 0 && length > MAX_DIGITS)
-    return fail (error, "digits before a type byte: more than", MAX_DIGITS, MAX_DIGITS) ? 0 : -1;
+  if (n_digits < 0 && length > BB_PB_MAX_DIGITS)
+    return fail (error, "digits before a type byte: more than", BB_PB_MAX_DIGITS, BB_PB_MAX_DIGITS) ? 0 : -1;
   if (n_digits < 0)
     return 0;
   type = data[n_digits];

@@ -16,6 +16,7 @@ typedef enum
   BB_BANANA_FLOAT,
   BB_BANANA_STRING, /* sent as a string or as a vocabulary number */
   BB_BANANA_LIST,
+  BB_BANANA_ALIAS, /* never decoded: what bb_jelly_resolve_references() makes of a list that stands for another token */
 } BbBananaType;
 
 typedef struct
@@ -29,13 +30,14 @@ typedef struct
     gint64 integer;
     double real;
     gsize offset; /* of a string in the message's bytes */
+    guint target; /* of an alias: what it stands for, never an alias itself */
   };
 } BbBananaToken;
 
 /* One decoded expression; valid while its decoder's callback runs. */
 typedef struct
 {
-  const BbBananaToken *tokens;
+  BbBananaToken *tokens;
   guint n_tokens;
   const char *bytes;
 } BbBananaMessage;

@@ -6,8 +6,11 @@
 #include "bb-error.h"
 
 #define LARGEST_REMOTE (G_GINT64_CONSTANT (1) << 53)
-/* What one view may look through; more is not in any legitimate message, and cycles are refused before. */
+/* In one message; no slave is known to send any. */
 #define MAX_REFERENCES 1000
+/* Of what is made of a value; aliases nest deeper than the bytes. */
+#define MAX_DEPTH 32
+#define BYTES_PER_UNIT 64
 /* Each dereference is looked for from the beginning of its message. */
 #define MAX_TOKENS_WITH_DEREFERENCE 10000
 
@@ -79,75 +82,101 @@ has_raw_tag (BbJelly value, const char *tag, guint n_members)
   return bb_jelly_count (value) == n_members && is_string (bb_jelly_first (value), tag);
 }
 
-/* `(reference I X)`: the token with the number I; the list itself is @reference. */
-static gboolean
-find_reference (const BbBananaMessage *message, gint64 number, guint before, BbJelly *reference)
-{
-  for (guint i = 0; i < before; i++)
-    {
-      BbJelly value = { message, i };
-
-      if (has_raw_tag (value, "reference", 3) && token_of (bb_jelly_next (bb_jelly_first (value)))->integer == number
-          && token_of (bb_jelly_next (bb_jelly_first (value)))->type == BB_BANANA_INTEGER)
-        {
-          *reference = value;
-          return TRUE;
-        }
-    }
-  return FALSE;
-}
-
-/* The value that @value stands for: itself, but for references. */
+/* What @value stands for: itself, but for aliases. */
 static BbJelly
 resolve (BbJelly value)
 {
-  BbJelly number, reference;
-
-  for (guint i = 0; i < MAX_REFERENCES; i++)
-    {
-      if (has_raw_tag (value, "reference", 3))
-        bb_jelly_nth (value, 2, &value);
-      else if (has_raw_tag (value, "dereference", 2) && bb_jelly_nth (value, 1, &number)
-               && find_reference (value.message, token_of (number)->integer, value.index, &reference))
-        value = reference;
-      else
-        break;
-    }
+  if (token_of (value)->type == BB_BANANA_ALIAS)
+    value.index = token_of (value)->target;
   return value;
 }
 
-gboolean
-bb_jelly_check_references (const BbBananaMessage *message, GError **error)
+static gboolean
+refuse (GError **error, const char *text)
 {
-  guint n_references = 0;
+  g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "jelly: %s", text);
+  return FALSE;
+}
+
+static void
+make_alias (BbJelly value, guint target)
+{
+  BbBananaToken *token = &value.message->tokens[value.index];
+
+  token->type = BB_BANANA_ALIAS;
+  token->target = target;
+}
+
+/* What a reference, or a reference to a reference, or an alias is of. */
+static guint
+target_of (BbJelly value)
+{
+  while (has_raw_tag (value, "reference", 3))
+    bb_jelly_nth (value, 2, &value);
+  return resolve (value).index;
+}
+
+/* (reference I X) at @value. X is to come: it may hold references of its own, so it is made an alias later. */
+static gboolean
+add_reference (GHashTable **references, BbJelly value, GError **error)
+{
+  BbJelly number = bb_jelly_next (bb_jelly_first (value));
+
+  if (*references == NULL)
+    *references = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+  if (token_of (number)->type != BB_BANANA_INTEGER)
+    return refuse (error, "a reference without a number");
+  if (g_hash_table_size (*references) == MAX_REFERENCES)
+    return refuse (error, "too many references in one message");
+  if (!g_hash_table_insert (*references, g_memdup2 (&token_of (number)->integer, sizeof (gint64)),
+                            GUINT_TO_POINTER (value.index)))
+    return refuse (error, "a reference that was given twice");
+  return TRUE;
+}
+
+/* (dereference I) at @value: what I refers to must have ended before it, so that there is neither a cycle nor a chain. */
+static gboolean
+follow (GHashTable *references, BbJelly value, GError **error)
+{
+  BbJelly number = bb_jelly_next (bb_jelly_first (value));
+  BbJelly reference = { value.message, 0 };
+  gpointer found;
+
+  if (token_of (number)->type != BB_BANANA_INTEGER)
+    return TRUE; /* a pair of a dictionary: its key just reads like the tag */
+  if (references == NULL || !g_hash_table_lookup_extended (references, &token_of (number)->integer, NULL, &found))
+    return refuse (error, "a dereference of nothing");
+  reference.index = GPOINTER_TO_UINT (found);
+  if (token_of (reference)->next > value.index)
+    return refuse (error, "a dereference of what contains it");
+  make_alias (value, target_of (reference));
+  return TRUE;
+}
+
+gboolean
+bb_jelly_resolve_references (const BbBananaMessage *message, GError **error)
+{
+  g_autoptr (GHashTable) references = NULL;
+  GHashTableIter iter;
+  gpointer index;
 
   for (guint i = 0; i + 1 < message->n_tokens; i++)
     {
-      BbJelly value = { message, i }, number, reference;
+      BbJelly value = { message, i };
 
-      if (has_raw_tag (value, "reference", 3) && ++n_references > MAX_REFERENCES)
-        {
-          g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "jelly: more than %d references in one message",
-                       MAX_REFERENCES);
-          return FALSE;
-        }
-      if (!has_raw_tag (value, "dereference", 2))
-        continue;
-      if (message->n_tokens > MAX_TOKENS_WITH_DEREFERENCE)
-        {
-          g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "jelly: a dereference in a message of more than %d elements",
-                       MAX_TOKENS_WITH_DEREFERENCE);
-          return FALSE;
-        }
-      bb_jelly_nth (value, 1, &number);
-      if (++n_references > MAX_REFERENCES || token_of (number)->type != BB_BANANA_INTEGER
-          || !find_reference (message, token_of (number)->integer, i, &reference)
-          || token_of (reference)->next > i)
-        {
-          g_set_error_literal (error, BB_ERROR, BB_ERROR_PROTOCOL,
-                               "jelly: a dereference of nothing, or of what contains it");
-          return FALSE;
-        }
+      if (has_raw_tag (value, "reference", 3) && !add_reference (&references, value, error))
+        return FALSE;
+      if (has_raw_tag (value, "dereference", 2) && !follow (references, value, error))
+        return FALSE;
+    }
+  if (references == NULL)
+    return TRUE;
+  g_hash_table_iter_init (&iter, references);
+  while (g_hash_table_iter_next (&iter, NULL, &index))
+    {
+      BbJelly value = { message, GPOINTER_TO_UINT (index) };
+
+      make_alias (value, target_of (value));
     }
   return TRUE;
 }
@@ -294,66 +323,117 @@ bb_jelly_lookup (BbJelly dictionary, const char *key, BbJelly *value)
   return FALSE;
 }
 
-static GVariant *convert (BbJelly value, guint *budget);
+/* What is left of a conversion's budget, and how deep it is. */
+typedef struct
+{
+  guint left;
+  guint depth;
+} Budget;
+
+static GVariant *convert (BbJelly value, Budget *budget);
+
+static gboolean
+spend (Budget *budget, gsize cost)
+{
+  if (cost > budget->left)
+    return FALSE;
+  budget->left -= (guint) cost;
+  return TRUE;
+}
 
 static GVariant *
-convert_sequence (guint n_members, BbJelly member, guint *budget)
+convert_text (BbJelly value, gsize length, Budget *budget)
 {
-  GVariantBuilder builder;
+  return spend (budget, length / BYTES_PER_UNIT) ? g_variant_new_take_string (bb_jelly_dup_text (value)) : NULL;
+}
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("av"));
+/* The children of an array of one type: theirs, if that is text or integers, else variants. */
+static GVariant *
+wrap_children (GPtrArray *children)
+{
+  g_autoptr (GVariantBuilder) builder = NULL;
+  const GVariantType *type = children->len > 0 ? g_variant_get_type (children->pdata[0]) : G_VARIANT_TYPE_STRING;
+
+  for (guint i = 0; i < children->len && type != NULL; i++)
+    if (!g_variant_is_of_type (children->pdata[i], type))
+      type = NULL;
+  if (type != NULL
+      && (g_variant_type_equal (type, G_VARIANT_TYPE_STRING) || g_variant_type_equal (type, G_VARIANT_TYPE_INT64)))
+    return g_variant_new_array (type, (GVariant *const *) children->pdata, children->len);
+  builder = g_variant_builder_new (G_VARIANT_TYPE ("av"));
+  for (guint i = 0; i < children->len; i++)
+    g_variant_builder_add (builder, "v", children->pdata[i]);
+  return g_variant_builder_end (builder);
+}
+
+static GVariant *
+convert_sequence (guint n_members, BbJelly member, Budget *budget)
+{
+  g_autoptr (GPtrArray) children = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+
   for (guint i = 0; i < n_members; i++, member = bb_jelly_next (member))
     {
       GVariant *converted = convert (member, budget);
 
       if (converted == NULL)
-        {
-          g_variant_builder_clear (&builder);
-          return NULL;
-        }
-      g_variant_builder_add (&builder, "v", converted);
+        return NULL;
+      g_ptr_array_add (children, g_variant_ref_sink (converted));
     }
-  return g_variant_builder_end (&builder);
+  return wrap_children (children);
 }
 
 static GVariant *
-convert_dictionary (guint n_pairs, BbJelly pair, guint *budget)
+convert_dictionary (guint n_pairs, BbJelly pair, Budget *budget)
 {
-  GVariantBuilder builder;
+  g_autoptr (GVariantBuilder) builder = g_variant_builder_new (G_VARIANT_TYPE_VARDICT);
 
-  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   for (guint i = 0; i < n_pairs; i++, pair = bb_jelly_next (pair))
     {
       BbJelly key, value;
       g_autofree char *name = NULL;
+      const char *text;
+      gsize length;
       GVariant *converted;
 
-      if (!bb_jelly_get_pair (pair, &key, &value) || (name = bb_jelly_dup_text (key)) == NULL
-          || (converted = convert (value, budget)) == NULL)
-        {
-          g_variant_builder_clear (&builder);
-          return NULL;
-        }
-      g_variant_builder_add (&builder, "{sv}", name, converted);
+      if (!bb_jelly_get_pair (pair, &key, &value) || !bb_jelly_get_text (key, &text, &length)
+          || !spend (budget, length / BYTES_PER_UNIT) || (converted = convert (value, budget)) == NULL)
+        return NULL;
+      name = bb_jelly_dup_text (key);
+      g_variant_builder_add (builder, "{sv}", name, converted);
     }
-  return g_variant_builder_end (&builder);
+  return g_variant_builder_end (builder);
 }
 
 static GVariant *
-convert (BbJelly value, guint *budget)
+convert_container (BbJelly value, Budget *budget)
 {
+  GVariant *converted = NULL;
   BbJelly first;
+  guint n;
+
+  if (++budget->depth <= MAX_DEPTH)
+    {
+      if (bb_jelly_get_sequence (value, &n, &first))
+        converted = convert_sequence (n, first, budget);
+      else if (bb_jelly_get_dictionary (value, &n, &first))
+        converted = convert_dictionary (n, first, budget);
+    }
+  budget->depth--;
+  return converted;
+}
+
+static GVariant *
+convert (BbJelly value, Budget *budget)
+{
+  const char *text;
+  gsize length;
   gint64 integer;
   double number;
-  guint n;
-  char *text;
 
-  if (*budget == 0)
+  if (!spend (budget, 1))
     return NULL;
-  (*budget)--;
-  value = resolve (value);
-  if ((text = bb_jelly_dup_text (value)) != NULL)
-    return g_variant_new_take_string (text);
+  if (bb_jelly_get_text (value, &text, &length))
+    return convert_text (value, length, budget);
   if (bb_jelly_has_tag (value, "boolean") && bb_jelly_get_integer (value, &integer))
     return g_variant_new_boolean (integer != 0);
   if (bb_jelly_get_integer (value, &integer))
@@ -362,17 +442,15 @@ convert (BbJelly value, guint *budget)
     return g_variant_new_double (number);
   if (bb_jelly_is_none (value))
     return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
-  if (bb_jelly_get_sequence (value, &n, &first))
-    return convert_sequence (n, first, budget);
-  if (bb_jelly_get_dictionary (value, &n, &first))
-    return convert_dictionary (n, first, budget);
-  return NULL;
+  return convert_container (value, budget);
 }
 
 GVariant *
 bb_jelly_to_variant (BbJelly value, guint budget)
 {
-  return convert (value, &budget);
+  Budget left = { budget, 0 };
+
+  return convert (value, &left);
 }
 
 void

@@ -19,9 +19,10 @@ typedef struct
 
 BbJelly bb_jelly_root (const BbBananaMessage *message);
 
-/* FALSE with %BB_ERROR_PROTOCOL when a `dereference` names no earlier `reference`, or one that contains it. Everything below
- * relies on it. Cheap when there are none, as in all real traffic. */
-gboolean bb_jelly_check_references (const BbBananaMessage *message, GError **error);
+/* Makes every `reference` and `dereference` of the message an alias of what it stands for, in one pass; to be called before
+ * anything is looked at. FALSE with %BB_ERROR_PROTOCOL for a number that is unknown, or whose object is not complete (a
+ * cycle), or given twice, and for too many of them. */
+gboolean bb_jelly_resolve_references (const BbBananaMessage *message, GError **error);
 
 /* Members of a list as it is on the wire, tag included. */
 gboolean bb_jelly_is_list (BbJelly value);
@@ -48,8 +49,9 @@ gboolean bb_jelly_get_dictionary (BbJelly value, guint *n_pairs, BbJelly *first)
 gboolean bb_jelly_get_pair (BbJelly pair, BbJelly *key, BbJelly *value);
 gboolean bb_jelly_lookup (BbJelly dictionary, const char *key, BbJelly *value);
 
-/* As a GVariant: text s, integer x, float d, boolean b, None mv, sequence av, dictionary a{sv}; floating. %NULL for
- * anything else, and when it would become larger than @budget elements, which references could make it. */
+/* As a GVariant: text s, integer x, float d, boolean b, None mv; a sequence of text only as, of integers only ax, any
+ * other av; a dictionary a{sv}; floating. %NULL for anything else, and when it would become larger than @budget, which references
+ * could make it: an element costs 1, and 1 for each 64 bytes of text. */
 GVariant *bb_jelly_to_variant (BbJelly value, guint budget);
 
 /* The name of the class of a failure without its module, and its message; "" where it does not say. (transfer full) */

@@ -113,15 +113,20 @@ call_timed_out_cb (BbTimer *timer, gpointer user_data)
   g_autoptr (GError) error = NULL;
 
   /* While we don't read ourselves, nothing can be heard of the peer. */
-  if (pending->patient && !bb_stream_is_reading (self->stream))
+  if (self->phase != CLOSED && !bb_stream_is_reading (self->stream))
     deadline_us = bb_loop_now_us (self->loop) + pending->time_limit_us;
-  if (pending->patient && deadline_us > bb_loop_now_us (self->loop))
+  else if (!pending->patient)
+    deadline_us = 0;
+  if (self->phase != CLOSED && deadline_us > bb_loop_now_us (self->loop))
     {
       bb_timer_start_at (timer, deadline_us);
       return;
     }
-  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not answer within %d s",
-                       (int) (pending->time_limit_us / G_USEC_PER_SEC));
+  if (self->phase == CLOSED)
+    error = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  else
+    error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not answer within %d s",
+                         (int) (pending->time_limit_us / G_USEC_PER_SEC));
   answer_pending (self, pending, NULL, error, NULL);
 }
 
@@ -365,7 +370,7 @@ receive_message (BbPbBroker *self, const BbBananaMessage *banana, GError **error
 
   if (!bb_jelly_is_list (message) || bb_jelly_count (message) == 0)
     return malformed (error, "message: not a list");
-  if (!bb_jelly_check_references (banana, error))
+  if (!bb_jelly_resolve_references (banana, error))
     return FALSE;
   word = bb_jelly_first (message);
   if (bb_jelly_text_is (word, "version"))
@@ -417,6 +422,7 @@ message_cb (const BbBananaMessage *banana, gpointer user_data, GError **error)
 {
   BbPbBroker *self = user_data;
 
+  bb_timer_stop (&self->partial_timer); /* that one is complete */
   if (!self->trusted && ++self->n_messages > BB_PB_MAX_MESSAGES_BEFORE_LOGIN)
     {
       g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "pb: more than %d messages before login",
@@ -433,6 +439,16 @@ message_cb (const BbBananaMessage *banana, gpointer user_data, GError **error)
   return TRUE;
 }
 
+/* Runs from the first byte of a message that did not come whole. */
+static void
+watch_partial (BbPbBroker *self)
+{
+  if (!bb_banana_decoder_is_within_message (self->decoder) || !bb_stream_is_reading (self->stream))
+    bb_timer_stop (&self->partial_timer);
+  else if (!bb_timer_is_running (&self->partial_timer))
+    bb_timer_start_in (&self->partial_timer, BB_PB_MAX_PARTIAL_US);
+}
+
 static gsize
 readable_cb (BbStream *stream, const guint8 *data, gsize length, gpointer user_data)
 {
@@ -440,8 +456,6 @@ readable_cb (BbStream *stream, const guint8 *data, gsize length, gpointer user_d
   g_autoptr (GError) error = NULL;
   gssize taken;
 
-  if (self->phase == DEAF)
-    return length;
   if (!self->trusted && bb_stream_get_bytes_in (stream) > BB_PB_MAX_BYTES_BEFORE_LOGIN)
     {
       error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "pb: more than %d bytes before login",
@@ -449,18 +463,14 @@ readable_cb (BbStream *stream, const guint8 *data, gsize length, gpointer user_d
       bb_pb_broker_close (self, FALSE, error);
       return length;
     }
-  taken = bb_banana_decoder_feed (self->decoder, data, length, &error);
-  if (taken < 0)
-    {
-      bb_pb_broker_close (self, FALSE, error);
-      return length;
-    }
   if (self->phase == DEAF)
     return length;
-  if ((gsize) taken == length && !bb_banana_decoder_is_within_message (self->decoder))
-    bb_timer_stop (&self->partial_timer);
-  else if (!bb_timer_is_running (&self->partial_timer))
-    bb_timer_start_in (&self->partial_timer, BB_PB_MAX_PARTIAL_US);
+  taken = bb_banana_decoder_feed (self->decoder, data, length, &error);
+  if (taken < 0)
+    bb_pb_broker_close (self, FALSE, error);
+  if (self->phase == DEAF)
+    return length;
+  watch_partial (self);
   return (gsize) taken;
 }
 
@@ -484,6 +494,7 @@ static void
 closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
 {
   BbPbBroker *self = user_data;
+  g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
   g_autoptr (GList) all = NULL;
 
   self->phase = CLOSED;
@@ -494,7 +505,7 @@ closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
       Pending *pending = g_hash_table_lookup (self->pending, l->data);
 
       if (pending != NULL)
-        answer_pending (self, pending, NULL, reason, NULL);
+        answer_pending (self, pending, NULL, lost, NULL);
     }
   self->events->closed (self, reason, self->user_data);
 }

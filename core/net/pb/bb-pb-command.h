@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "bb-pb-arguments.h"
 #include "bb-pb-broker.h"
 #include "bb-slave-link.h"
 
@@ -8,19 +9,13 @@ G_BEGIN_DECLS
 
 /* One remote command of a slave: the object that it sends its updates to and, for transfers, the one it reads from or writes to. */
 
-/* How the slave's release wants its arguments. */
-typedef struct
-{
-  guint version; /* major × 1000 + minor of its commands: 2.16 is 2016, 3.1 is 3001; 0: unknown */
-} BbPbDialect;
-
 /* The command has ended, before done() is called: it has left the builder. */
 typedef void (*BbPbCommandEnded) (BbRemoteCommand *command, gpointer user_data);
 
-/* Sends startCommand to @builder (the number of the slave's object). */
-BbRemoteCommand *bb_pb_command_start (BbPbBroker *broker, gint64 builder, const BbPbDialect *dialect, const char *name,
-                                      GVariant *args, const BbCommandEvents *events, gpointer user_data,
-                                      BbPbCommandEnded ended, gpointer ended_data);
+/* Sends startCommand to @builder (the number of the slave's object). @args: from bb_pb_arguments_translate() */
+BbRemoteCommand *bb_pb_command_start (BbPbBroker *broker, gint64 builder, const char *name, GVariant *args,
+                                      const BbCommandEvents *events, gpointer user_data, BbPbCommandEnded ended,
+                                      gpointer ended_data);
 void bb_pb_command_interrupt (BbRemoteCommand *command, const char *why);
 /* Ends it from our side, with @error; calls done(). */
 void bb_pb_command_fail (BbRemoteCommand *command, const GError *error);

@@ -3,9 +3,13 @@
 
 #include <string.h>
 
+#include "bb-pb-arguments.h"
 #include "bb-pb-command.h"
 #include "bb-pb-info.h"
 #include "bb-pb-limits.h"
+
+/* Of the commands of 0.8.0, when a slave on Python 2 does not say. */
+#define OLDEST_VERSION 2009
 
 typedef struct
 {
@@ -205,6 +209,8 @@ end_info (BbPbLink *self, GTask *task)
   BbPbInfo *info = g_task_get_task_data (task);
 
   self->dialect.version = bb_pb_info_get_command_version (info);
+  if (self->dialect.version == 0 && bb_pb_info_is_python2 (info))
+    self->dialect.version = OLDEST_VERSION;
   g_strfreev (self->commands);
   self->commands = bb_pb_info_dup_commands (info);
   bb_pb_broker_set_python2 (self->broker, bb_pb_info_is_python2 (info));
@@ -246,7 +252,7 @@ commands_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
   if (answer != NULL)
     bb_pb_info_add_commands (g_task_get_task_data (task), *answer);
   call_bot (g_task_get_source_object (task), "getVersion", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, version_answered, task);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, version_answered, task);
 }
 
 
@@ -259,7 +265,12 @@ slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *er
 
   if (error != NULL)
     {
-      g_task_return_error (task, g_error_copy (error));
+      /* Twisted ends the connection when it cannot send what it is asked for (worker-protocol 1.2). */
+      g_task_return_error (task, g_error_matches (error, BB_ERROR, BB_ERROR_LOST)
+                                   ? g_error_new (BB_ERROR, BB_ERROR_LOST, "%s while the slave was to tell its info; "
+                                                  "a file of more than 640 KiB in its info directory does that",
+                                                  error->message)
+                                   : g_error_copy (error));
       g_object_unref (task);
       return;
     }
@@ -275,7 +286,7 @@ slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *er
       return;
     }
   call_bot (g_task_get_source_object (task), "getCommands", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, commands_answered, task);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, commands_answered, task);
 }
 
 static void
@@ -290,7 +301,7 @@ info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, c
       return;
     }
   call_bot (g_task_get_source_object (task), "getSlaveInfo", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, TRUE, slave_info_answered, task);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, slave_info_answered, task);
 }
 
 static void
@@ -305,7 +316,7 @@ bb_pb_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
     return;
   g_task_set_task_data (task, bb_pb_info_new (), (GDestroyNotify) bb_pb_info_free);
   call_bot (self, "getWorkerInfo", 0);
-  bb_pb_broker_end_call (self->broker, BB_PB_INFO_LIMIT_US, TRUE, info_answered, g_steal_pointer (&task));
+  bb_pb_broker_end_call (self->broker, BB_PB_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
 }
 
 static GVariant *
@@ -319,40 +330,61 @@ bb_pb_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **er
 /* The answer is complete and gives one reference for each builder again: the old ones are given back. A builder that is not in
  * it any more never completes its command (worker-protocol 5.3). */
 static void
-take_builders (BbPbLink *self, guint n_pairs, BbJelly pair)
+drop_builders (BbPbLink *self, GHashTable *old)
 {
-  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
-  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
+  g_autoptr (GPtrArray) orphans = g_ptr_array_new ();
   GHashTableIter iter;
   Builder *builder;
-  const char *name;
 
-  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  for (guint i = 0; i < n_pairs; i++, pair = bb_jelly_next (pair))
-    {
-      BbJelly key, value;
-      g_autofree char *new_name = NULL;
-      Builder *new_builder;
-      gint64 number;
-
-      if (!bb_jelly_get_pair (pair, &key, &value) || (new_name = bb_jelly_dup_text (key)) == NULL
-          || !bb_jelly_get_remote (value, &number))
-        continue;
-      new_builder = g_new0 (Builder, 1);
-      new_builder->number = number;
-      builder = g_hash_table_lookup (old, new_name);
-      if (builder != NULL)
-        new_builder->command = g_steal_pointer (&builder->command);
-      g_hash_table_insert (self->builders, g_steal_pointer (&new_name), new_builder);
-    }
-  error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
   g_hash_table_iter_init (&iter, old);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &name, (gpointer *) &builder))
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
     {
       bb_pb_broker_send_decref (self->broker, builder->number);
       if (builder->command != NULL)
-        bb_pb_command_fail (builder->command, error);
+        g_ptr_array_add (orphans, builder->command);
     }
+  for (guint i = 0; i < orphans->len; i++)
+    bb_pb_command_fail (orphans->pdata[i], error);
+}
+
+/* Takes from the answer those builders that were asked for, each once. */
+static GHashTable *
+collect_builders (char **wanted, guint n_pairs, BbJelly pair)
+{
+  GHashTable *builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
+
+  for (char **name = wanted; *name != NULL; name++)
+    g_hash_table_add (names, *name);
+  for (guint i = 0; i < n_pairs; i++, pair = bb_jelly_next (pair))
+    {
+      BbJelly key, value;
+      g_autofree char *name = NULL;
+      gint64 number;
+
+      if (!bb_jelly_get_pair (pair, &key, &value) || (name = bb_jelly_dup_text (key)) == NULL
+          || !bb_jelly_get_remote (value, &number) || !g_hash_table_remove (names, name))
+        continue;
+      g_hash_table_insert (builders, g_steal_pointer (&name), g_memdup2 (&(Builder){ number, NULL }, sizeof (Builder)));
+    }
+  return builders;
+}
+
+static void
+take_builders (BbPbLink *self, GHashTable *builders)
+{
+  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
+  GHashTableIter iter;
+  Builder *builder, *before;
+  const char *name;
+
+  self->builders = builders;
+  g_hash_table_iter_init (&iter, builders);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &name, (gpointer *) &builder))
+    if ((before = g_hash_table_lookup (old, name)) != NULL)
+      builder->command = g_steal_pointer (&before->command);
+  drop_builders (self, old);
 }
 
 static void
@@ -360,6 +392,8 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
                    gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  char **wanted = g_task_get_task_data (task);
+  GHashTable *builders;
   BbJelly pair;
   guint n_pairs;
 
@@ -373,8 +407,31 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
       g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave's list of builders is not a dictionary");
       return;
     }
-  take_builders (g_task_get_source_object (task), n_pairs, pair);
-  g_task_return_boolean (task, TRUE);
+  builders = collect_builders (wanted, n_pairs, pair);
+  take_builders (g_task_get_source_object (task), builders);
+  if (g_hash_table_size (builders) < g_strv_length (wanted))
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave took %u of %u builders",
+                             g_hash_table_size (builders), g_strv_length (wanted));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static gboolean
+check_builders (const BbBuilderDir *builders, gsize n_builders, GError **error)
+{
+  if (n_builders > BB_PB_MAX_BUILDERS)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_LIMIT, "%" G_GSIZE_FORMAT " builders on one slave, at most %d are possible",
+                   n_builders, BB_PB_MAX_BUILDERS);
+      return FALSE;
+    }
+  for (gsize i = 0; i < n_builders; i++)
+    if (strlen (builders[i].name) > BB_PB_MAX_STRING || strlen (builders[i].builddir) > BB_PB_MAX_STRING)
+      {
+        g_set_error_literal (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "a builder's name is too long for a slave");
+        return FALSE;
+      }
+  return TRUE;
 }
 
 static void
@@ -384,18 +441,28 @@ bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, 
   BbPbLink *self = BB_PB_LINK (link);
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   const BbJellyWriter *writer;
+  GError *error = NULL;
+  char **names;
 
   g_task_set_source_tag (task, bb_pb_link_set_builders_async);
   if (return_if_lost (self, task))
     return;
+  if (!check_builders (builders, n_builders, &error))
+    {
+      g_task_return_error (task, error);
+      return;
+    }
+  names = g_new0 (char *, n_builders + 1);
   writer = call_bot (self, "setBuilderList", 1);
   bb_jelly_put_tagged (writer, "list", (guint) n_builders);
   for (gsize i = 0; i < n_builders; i++)
     {
+      names[i] = g_strdup (builders[i].name);
       bb_jelly_put_tagged (writer, "tuple", 2);
       bb_jelly_put_text (writer, builders[i].name);
       bb_jelly_put_text (writer, builders[i].builddir);
     }
+  g_task_set_task_data (task, names, (GDestroyNotify) g_strfreev);
   bb_pb_broker_end_call (self->broker, BB_PB_BUILDERS_LIMIT_US, TRUE, builders_answered, g_steal_pointer (&task));
 }
 
@@ -495,6 +562,7 @@ bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const cha
 {
   BbPbLink *self = BB_PB_LINK (link);
   g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
+  g_autoptr (GVariant) translated = NULL;
   Builder *builder = g_hash_table_lookup (self->builders, builder_name);
 
   if (self->lost)
@@ -508,12 +576,12 @@ bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const cha
     g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
                  name);
   else
-    {
-      builder->command = bb_pb_command_start (self->broker, builder->number, &self->dialect, name, sunk, events,
-                                              user_data, command_ended, self);
-      return builder->command;
-    }
-  return NULL;
+    translated = bb_pb_arguments_translate (&self->dialect, name, sunk, error);
+  if (translated == NULL)
+    return NULL;
+  builder->command = bb_pb_command_start (self->broker, builder->number, name, translated, events, user_data,
+                                          command_ended, self);
+  return builder->command;
 }
 
 static void
