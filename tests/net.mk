@@ -1,5 +1,6 @@
 # tests/net.mk
-libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h %D%/support/bb-capture.c %D%/support/bb-capture.h
+libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h %D%/support/bb-capture.c %D%/support/bb-capture.h \
+	%D%/support/bb-pb-peer.c %D%/support/bb-pb-peer.h
 EXTRA_DIST += %D%/data/pb
 
 check_PROGRAMS += tests/test-loop
@@ -13,3 +14,9 @@ tests_test_banana_SOURCES = %D%/test-banana.c
 tests_test_banana_CPPFLAGS = $(test_cppflags)
 tests_test_banana_LDADD = $(test_libs)
 TESTS += tests/test-banana
+
+check_PROGRAMS += tests/test-pb-login
+tests_test_pb_login_SOURCES = %D%/test-pb-login.c
+tests_test_pb_login_CPPFLAGS = $(test_cppflags)
+tests_test_pb_login_LDADD = $(test_libs)
+TESTS += tests/test-pb-login

@@ -91,8 +91,7 @@ watchdog_cb (BbTimer *timer, gpointer user_data)
   if (self->verdict == BB_RESULT_NONE)
     {
       self->slaves_fault = TRUE;
-      bb_step_run_interrupt (self, BB_RESULT_EXCEPTION,
-                             "the command has ended, but the slave does not report it as complete");
+      bb_step_run_interrupt (self, BB_RESULT_EXCEPTION, "the command has ended, but the slave does not report it as complete");
       return;
     }
   error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not end an interrupted command within %d s",
@@ -203,8 +202,7 @@ append (BbStepRun *self, const char *name, const char *text, gsize length)
     writer = add_log (self, name);
   if (bb_file_writer_get_size (writer) + length > BB_LOG_LIMIT)
     {
-      g_autofree char *why = g_strdup_printf ("log \"%s\" is larger than %" G_GUINT64_FORMAT " bytes", name,
-                                              BB_LOG_LIMIT);
+      g_autofree char *why = g_strdup_printf ("log \"%s\" is larger than %" G_GUINT64_FORMAT " bytes", name, BB_LOG_LIMIT);
 
       bb_step_run_interrupt (self, BB_RESULT_FAILURE, why);
       return;

@@ -44,8 +44,8 @@ BbStepRun *bb_step_run_new (const BbStepRunParameters *parameters, const BbStepR
 /* @context: until this returns */
 void bb_step_run_start (BbStepRun *self, const BbStepContext *context);
 
-/* Ends it early with @result and @why: asks the slave, and closes the connection of one that does not listen. The
- * first one counts. */
+/* Ends it early with @result and @why: asks the slave, and closes the connection of one that does not listen. The first one
+ * counts. */
 void bb_step_run_interrupt (BbStepRun *self, BbResult result, const char *why);
 
 /* The same without waiting for the slave: finished() is called at once, and what still comes is dropped. */

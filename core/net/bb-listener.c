@@ -42,7 +42,8 @@ struct _BbListener
   guint16 port;
 
   GQueue tickets;          /* of BbLoginTicket, the oldest first */
-  GHashTable *per_address; /* address without port → GQueue of its tickets, the oldest first */
+  GHashTable *per_address; /* host of the tickets → GQueue of them, the oldest first */
+  BbLoginThrottle *throttle;
 };
 
 G_DEFINE_FINAL_TYPE (BbListener, bb_listener, G_TYPE_OBJECT)
@@ -51,7 +52,7 @@ struct _BbLoginTicket
 {
   BbListener *listener; /* not owned: a listener that goes evicts first */
   char *address;
-  char *host; /* address without the port */
+  char *host;
   GList in_all;
   GList in_address;
   BbEvictFunc evict;
@@ -62,6 +63,18 @@ const char *
 bb_login_ticket_get_address (BbLoginTicket *self)
 {
   return self->address;
+}
+
+const char *
+bb_login_ticket_get_host (BbLoginTicket *self)
+{
+  return self->host;
+}
+
+BbLoginThrottle *
+bb_login_ticket_get_throttle (BbLoginTicket *self)
+{
+  return self->listener->throttle;
 }
 
 void
@@ -97,8 +110,9 @@ evict (BbLoginTicket *ticket, const char *why)
     func (why, user_data);
 }
 
+/* @host: where the peer counts; @address: the whole of it */
 static BbLoginTicket *
-issue_ticket (BbListener *self, const char *host, guint16 port)
+issue_ticket (BbListener *self, const char *host, const char *address)
 {
   GQueue *same_address = g_hash_table_lookup (self->per_address, host);
   BbLoginTicket *ticket;
@@ -117,7 +131,7 @@ issue_ticket (BbListener *self, const char *host, guint16 port)
   ticket = g_new0 (BbLoginTicket, 1);
   ticket->listener = self;
   ticket->host = g_strdup (host);
-  ticket->address = g_strdup_printf (strchr (host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+  ticket->address = g_strdup (address);
   ticket->in_all.data = ticket;
   ticket->in_address.data = ticket;
   g_queue_push_tail_link (&self->tickets, &ticket->in_all);
@@ -135,23 +149,39 @@ set_socket_options (int fd)
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-static void
-describe_peer (const struct sockaddr_storage *address, char *host, gsize size, guint16 *port)
+static BbLoginTicket *
+issue_ticket_v6 (BbListener *self, const struct sockaddr_in6 *peer)
 {
-  const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) address;
-  const struct sockaddr_in *v4 = (const struct sockaddr_in *) address;
+  struct in6_addr network = peer->sin6_addr;
+  char host[INET6_ADDRSTRLEN];
+  g_autofree char *address = NULL;
 
-  if (address->ss_family == AF_INET6)
+  if (IN6_IS_ADDR_V4MAPPED (&peer->sin6_addr))
     {
-      *port = ntohs (v6->sin6_port);
-      if (IN6_IS_ADDR_V4MAPPED (&v6->sin6_addr))
-        inet_ntop (AF_INET, &v6->sin6_addr.s6_addr[12], host, (socklen_t) size);
-      else
-        inet_ntop (AF_INET6, &v6->sin6_addr, host, (socklen_t) size);
-      return;
+      inet_ntop (AF_INET, &peer->sin6_addr.s6_addr[12], host, sizeof host);
+      address = g_strdup_printf ("%s:%u", host, ntohs (peer->sin6_port));
+      return issue_ticket (self, host, address);
     }
-  *port = ntohs (v4->sin_port);
-  inet_ntop (AF_INET, &v4->sin_addr, host, (socklen_t) size);
+  inet_ntop (AF_INET6, &peer->sin6_addr, host, sizeof host);
+  address = g_strdup_printf ("[%s]:%u", host, ntohs (peer->sin6_port));
+  /* Everybody with an IPv6 network has 2^64 addresses. */
+  memset (&network.s6_addr[8], 0, 8);
+  inet_ntop (AF_INET6, &network, host, sizeof host);
+  return issue_ticket (self, host, address);
+}
+
+static BbLoginTicket *
+issue_ticket_for (BbListener *self, const struct sockaddr_storage *peer)
+{
+  const struct sockaddr_in *v4 = (const struct sockaddr_in *) peer;
+  char host[INET_ADDRSTRLEN];
+  g_autofree char *address = NULL;
+
+  if (peer->ss_family == AF_INET6)
+    return issue_ticket_v6 (self, (const struct sockaddr_in6 *) peer);
+  inet_ntop (AF_INET, &v4->sin_addr, host, sizeof host);
+  address = g_strdup_printf ("%s:%u", host, ntohs (v4->sin_port));
+  return issue_ticket (self, host, address);
 }
 
 /* Errors of one connection that was gone before it was accepted; accept(2) passes them on. */
@@ -172,8 +202,6 @@ accept_cb (BbWatch *watch, guint events, gpointer user_data)
     {
       struct sockaddr_storage address;
       socklen_t length = sizeof address;
-      char host[INET6_ADDRSTRLEN];
-      guint16 port;
       int fd = accept4 (self->fd, (struct sockaddr *) &address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
       if (fd < 0 && is_passing (errno))
@@ -189,8 +217,7 @@ accept_cb (BbWatch *watch, guint events, gpointer user_data)
           return;
         }
       set_socket_options (fd);
-      describe_peer (&address, host, sizeof host, &port);
-      self->begin (self->loop, fd, issue_ticket (self, host, port), self->login_host, self->limits.login_time_us);
+      self->begin (self->loop, fd, issue_ticket_for (self, &address), self->login_host, self->limits.login_time_us);
     }
 }
 
@@ -301,6 +328,7 @@ bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const cha
       return NULL;
     }
   self->begin = bb_pb_login_begin;
+  self->throttle = bb_login_throttle_new (loop);
   bb_timer_init (&self->pause, loop, pause_over_cb, self);
   if (!bind_listener (self, address, port, error))
     return NULL;
@@ -344,6 +372,7 @@ bb_listener_finalize (GObject *object)
 
   bb_listener_close (self);
   g_hash_table_unref (self->per_address);
+  g_clear_pointer (&self->throttle, bb_login_throttle_free);
   g_clear_object (&self->loop);
   g_free (self->name);
   G_OBJECT_CLASS (bb_listener_parent_class)->finalize (object);

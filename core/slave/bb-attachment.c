@@ -121,13 +121,6 @@ builders_told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   attachment_unref (self);
 }
 
-/* Whoever it tells may end it. */
-static gboolean
-is_current (const BbAttachment *self)
-{
-  return self->hooks != NULL;
-}
-
 static void
 tell_builders (BbAttachment *self)
 {
@@ -148,10 +141,10 @@ info_told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (info == NULL)
     fail (self, error, "it did not say what it is");
-  else if (is_current (self))
+  else if (self->hooks != NULL)
     {
       self->hooks->informed (self, info, self->user_data);
-      if (is_current (self))
+      if (self->hooks != NULL)
         tell_builders (self);
     }
   attachment_unref (self);

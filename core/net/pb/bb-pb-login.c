@@ -24,7 +24,16 @@ typedef struct
   guint8 challenge[BB_PB_CHALLENGE_SIZE];
   gint64 challenger; /* 0 before login() */
   gboolean refused;
+
+  /* What respond() said, until it is decided. */
+  gboolean deciding;
+  guint8 response[MD5_SIZE];
+  gboolean has_response; /* it had the right size */
+  gint64 bot;
+  gint64 request;
 } Login;
+
+static void decide (Login *self);
 
 static gboolean
 random_challenge (guint8 *challenge)
@@ -57,6 +66,8 @@ close_login (Login *self, const char *why)
 {
   g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_PROTOCOL, why);
 
+  self->deciding = FALSE;
+  bb_timer_stop (&self->timer);
   bb_pb_broker_close (self->broker, FALSE, error);
 }
 
@@ -70,10 +81,15 @@ evicted_cb (const char *why, gpointer user_data)
 }
 
 static void
-out_of_time_cb (BbTimer *timer, gpointer user_data)
+timer_cb (BbTimer *timer, gpointer user_data)
 {
   Login *self = user_data;
 
+  if (self->deciding)
+    {
+      decide (self);
+      return;
+    }
   close_login (self, self->refused ? "a refused peer has stayed long enough" : "no login within the time limit");
 }
 
@@ -110,7 +126,7 @@ compute_response (const char *password, const guint8 *challenge, guint8 *respons
 
 /* The same work, and the same answer, whether the name is unknown or the password wrong. */
 static gboolean
-is_right (Login *self, const char *response, gsize length, gboolean *known)
+is_right (Login *self, gboolean *known)
 {
   const char *password = bb_login_host_get_password (self->login_host, self->name);
   guint8 expected[MD5_SIZE];
@@ -118,55 +134,102 @@ is_right (Login *self, const char *response, gsize length, gboolean *known)
 
   *known = password != NULL;
   compute_response (password != NULL ? password : "nobody has this name", self->challenge, expected);
-  same = length == MD5_SIZE && CRYPTO_memcmp (expected, response, MD5_SIZE) == 0;
+  same = CRYPTO_memcmp (expected, self->response, MD5_SIZE) == 0;
   OPENSSL_cleanse (expected, sizeof expected);
-  return same && *known;
+  return same && self->has_response && *known;
 }
 
 static void
-refuse (Login *self, gint64 request)
+refuse (Login *self)
 {
   static const char *const parents[]
     = { "twisted.cred.error.UnauthorizedLogin", "twisted.cred.error.LoginFailed", "twisted.cred.error.Unauthorized",
         "builtins.Exception", "builtins.BaseException", "builtins.object", NULL };
 
   self->refused = TRUE;
-  bb_pb_broker_answer_error (self->broker, request, parents, "");
+  bb_pb_broker_answer_error (self->broker, self->request, parents, "");
   bb_pb_broker_ignore_input (self->broker);
   bb_timer_start_in (&self->timer, BB_PB_REFUSED_US);
 }
 
+static void
+welcome (Login *self)
+{
+  BbPbBroker *broker = g_steal_pointer (&self->broker);
+  g_autoptr (BbPbLink) link = NULL;
+
+  bb_pb_broker_set_root (broker, NULL, NULL);
+  link = bb_pb_link_new (broker, self->address, self->bot, self->request);
+  bb_login_host_login (self->login_host, self->name, BB_SLAVE_LINK (link));
+  login_free (self);
+}
+
+static void
+decide (Login *self)
+{
+  BbLoginThrottle *throttle = bb_login_ticket_get_throttle (self->ticket);
+  const char *host = bb_login_ticket_get_host (self->ticket);
+  gboolean known;
+
+  self->deciding = FALSE;
+  if (is_right (self, &known))
+    {
+      bb_login_throttle_succeeded (throttle, host, self->name);
+      welcome (self);
+      return;
+    }
+  bb_login_throttle_failed (throttle, host, self->name);
+  bb_login_host_login_failed (self->login_host, self->name, known, self->address);
+  refuse (self);
+}
+
+/* respond (RESPONSE, BOT) */
 static void
 respond_cb (const BbPbCall *call, gpointer user_data)
 {
   Login *self = user_data;
   const char *response;
   gsize length;
-  gint64 bot;
-  gboolean known;
-  BbPbLink *link;
-  BbPbBroker *broker;
+  gint64 wait_us;
 
   if (!bb_jelly_text_is (call->method, "respond") || call->n_args != 2 || !call->wants_answer
       || !bb_jelly_get_text (call->first_arg, &response, &length)
-      || !bb_jelly_get_remote (bb_jelly_next (call->first_arg), &bot))
+      || !bb_jelly_get_remote (bb_jelly_next (call->first_arg), &self->bot))
     {
       close_login (self, "pb: a malformed answer to the challenge");
       return;
     }
   bb_pb_broker_remove_object (self->broker, self->challenger); /* each challenge counts once */
-  if (!is_right (self, response, length, &known))
+  self->request = call->request;
+  self->has_response = length == MD5_SIZE;
+  if (self->has_response)
+    memcpy (self->response, response, MD5_SIZE);
+  wait_us = bb_login_throttle_reserve_us (bb_login_ticket_get_throttle (self->ticket),
+                                          bb_login_ticket_get_host (self->ticket), self->name);
+  if (wait_us < 0)
     {
-      bb_login_host_login_failed (self->login_host, self->name, known, self->address);
-      refuse (self, call->request);
+      close_login (self, "too many logins of this name have failed");
       return;
     }
-  broker = g_steal_pointer (&self->broker);
-  bb_pb_broker_set_root (broker, NULL, NULL);
-  link = bb_pb_link_new (broker, self->address, bot, call->request);
-  bb_login_host_login (self->login_host, self->name, BB_SLAVE_LINK (link));
-  g_object_unref (link);
-  login_free (self);
+  if (wait_us == 0)
+    {
+      decide (self);
+      return;
+    }
+  self->deciding = TRUE;
+  bb_timer_start_in (&self->timer, wait_us);
+}
+
+/* Valid text, and without what would make another line of a log line. */
+static char *
+dup_name (const char *bytes, gsize length)
+{
+  char *name = g_utf8_make_valid (bytes, (gssize) length);
+
+  for (char *p = name; *p != '\0'; p++)
+    if (g_ascii_iscntrl (*p))
+      *p = '?';
+  return name;
 }
 
 /* login (NAME): the challenge, for every name alike. */
@@ -185,7 +248,7 @@ root_cb (const BbPbCall *call, gpointer user_data)
       close_login (self, "pb: something else than one login");
       return;
     }
-  self->name = g_utf8_make_valid (name, (gssize) length);
+  self->name = dup_name (name, length);
   self->challenger = bb_pb_broker_add_object (self->broker, respond_cb, self);
   writer = bb_pb_broker_begin_answer (self->broker, call->request);
   bb_jelly_put_tagged (writer, "tuple", 2);
@@ -203,7 +266,7 @@ bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *log
   self->ticket = ticket;
   self->login_host = login_host;
   self->address = g_strdup (bb_login_ticket_get_address (ticket));
-  bb_timer_init (&self->timer, loop, out_of_time_cb, self);
+  bb_timer_init (&self->timer, loop, timer_cb, self);
   self->broker = bb_pb_broker_new (loop, fd, &login_events, self, &error);
   if (self->broker == NULL)
     {
