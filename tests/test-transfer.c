@@ -231,8 +231,9 @@ test_no_archive (ArchiveFixture *f, gconstpointer data G_GNUC_UNUSED)
 
 /* Steps. */
 
-#define UPLOAD "[slave a]\npassword=x\n[builder one]\nslavenames=a;\nsteps=up;\n" \
-               "[step up]\ntype=upload\nsource=out.bin\ndestination=%(prop:where:-out/x.bin)s\nkeep_stamp=true\nmax_size=100\n"
+#define UPLOAD                                                                                                         \
+  "[slave a]\npassword=x\n[builder one]\nslavenames=a;\nsteps=up;\n[step up]\ntype=upload\nsource=out.bin\n"               \
+  "destination=%(prop:where:-out/x.bin)s\nkeep_stamp=true\nmax_size=100\n"
 
 static char *
 file_of_build (BuildFixture *f, guint number, const char *name)
@@ -350,10 +351,12 @@ test_paths (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (g_file_test (path, G_FILE_TEST_EXISTS)); /* empty */
   build_fixture_submit (f, "one", "{'properties': <{'where': <'/etc/passwd'>}>}", NULL);
   assert_text (build_fixture_wait (f, 2),
-               "exception: up: destination: \"/etc/passwd\" is not a path that properties may make of \"%(prop:where:-out/x.bin)s\"");
+               "exception: up: destination: \"/etc/passwd\" is not a path that properties may make of "
+               "\"%(prop:where:-out/x.bin)s\"");
   build_fixture_submit (f, "one", "{'properties': <{'where': <'../../x'>}>}", NULL);
   assert_text (build_fixture_wait (f, 3),
-               "exception: up: destination: \"../../x\" is not a path that properties may make of \"%(prop:where:-out/x.bin)s\"");
+               "exception: up: destination: \"../../x\" is not a path that properties may make of "
+               "\"%(prop:where:-out/x.bin)s\"");
   g_assert_cmpuint (bb_fake_link_count_commands (link), ==, 1);
 }
 
@@ -423,7 +426,8 @@ static void
 configure_download (BuildFixture *f, const char *path)
 {
   g_autofree char *config = g_strdup_printf ("[slave a]\npassword=x\n[builder one]\nslavenames=a;\nsteps=down;\n"
-                                             "[step down]\ntype=download\nsource=%s\ndestination=in.bin\nmax_size=20000000\n", path);
+                                             "[step down]\ntype=download\nsource=%s\ndestination=in.bin\n"
+                                             "max_size=20000000\n", path);
 
   build_fixture_configure (f, config);
 }
@@ -469,7 +473,8 @@ test_download_refused (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *expected = g_strdup_printf ("failure: down: can't read %s: No such file or directory", missing);
   g_autofree char *folder = g_strdup_printf ("failure: down: can't read %s: it is not a plain file", f->dir);
   g_autofree char *large = g_build_filename (f->dir, "large", NULL);
-  g_autofree char *too_large = g_strdup_printf ("failure: down: %s has 20000001 bytes, more than max_size=20000000", large);
+  g_autofree char *too_large = g_strdup_printf ("failure: down: %s has 20000001 bytes, more than max_size=20000000",
+                                                large);
   BbFakeLink *link;
 
   configure_download (f, missing);
@@ -488,7 +493,8 @@ test_download_refused (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 }
 
 #define ADD_ARCHIVE(PATH, DATA, FUNC) g_test_add (PATH, ArchiveFixture, DATA, archive_set_up, FUNC, archive_tear_down)
-#define ADD(PATH, CONFIG, FUNC) g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
+#define ADD(PATH, CONFIG, FUNC)                                                                                        \
+  g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
 
 int
 main (int argc, char **argv)
