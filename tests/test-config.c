@@ -685,6 +685,8 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                      "bbhost.conf: [listener d] port: \"70000\" is not a whole number from 0 to 65535\n"
                      "bbhost.conf: [listener e] tls_certificate: %s/cert.pem: No such file or directory\n"
                      "bbhost.conf: [listener e] tls_private_key: is missing; tls_certificate needs it\n"
+                     "bbhost.conf: [listener e] tls_certificate: listeners have no TLS in this version; remove it, and "
+                     "put a TLS proxy in front\n"
                      "bbhost.conf: [listener f] tls_private_key: others can read the secret in \"%s/key.pem\"; run chmod "
                      "600 '%s/key.pem'\n"
                      "bbhost.conf: [listener g] tls_certificate: is missing; without it there is no TLS\n",
@@ -761,6 +763,39 @@ test_equal (Fixture *f, gconstpointer data G_GNUC_UNUSED)
     }
 }
 
+/* D11, D16: what needs another plugin works on. */
+static void
+test_left_out (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  static const char contents[] =
+    "[slave a]\npassword=x\n[slave b{1..3}]\ntype=ec2\npassword=auto\nami=x\n[properties b1]\na=b\n"
+    "[builder both]\nslavenames=b1;a;\nsteps=s\n[builder none]\nslavenames=b*\nsteps=s\n[step s]\ncommand=x\n"
+    "[notifier mail]\ntype=smtp\nfromaddr=x\n";
+  g_autoptr (GString) expected = g_string_new (
+    "bbhost.conf: [slave b{1..3}] type: there is no plugin \"ec2\" in PLUGINS; install the package bbhost-plugin-ec2; "
+    "until then this is left out\n"
+    "bbhost.conf: [builder none] slavenames: there is no slave, so that builds will wait for ever; name some\n"
+    "bbhost.conf: [notifier mail] type: there is no plugin \"smtp\" in PLUGINS; install the package bbhost-plugin-smtp; "
+    "until then this is left out\n");
+  g_autofree char *warnings = NULL;
+
+  g_string_replace (expected, "PLUGINS", f->plugins, 0);
+  write_file (f, "bbhost.conf", 0600, contents);
+  f->config = bb_config_load_usable (f->dir, f->registry, f->errors, f->warnings);
+  g_assert_cmpuint (f->errors->len, ==, 0);
+  warnings = join (f->warnings);
+  g_assert_cmpstr (warnings, ==, expected->str);
+  g_assert_cmpuint (bb_config_get_slaves (f->config)->len, ==, 1);
+  g_assert_cmpuint (bb_config_get_notifiers (f->config)->len, ==, 0);
+  assert_list (bb_config_find_builder (f->config, "both")->slavenames, "a");
+  assert_list (bb_config_find_builder (f->config, "none")->slavenames, "");
+
+  /* Any other mistake stops it all the same; to --check-config a missing plugin is one. */
+  load (f);
+  g_assert_null (f->config);
+  g_assert_cmpuint (f->errors->len, ==, 2);
+}
+
 /* Every group of its own, as a generator would write it. */
 static void
 test_10000_slaves (Fixture *f, gconstpointer data G_GNUC_UNUSED)
@@ -814,6 +849,7 @@ main (int argc, char **argv)
   ADD ("/config/listeners", test_listeners);
   ADD ("/config/notifiers", test_notifiers);
   ADD ("/config/equal", test_equal);
+  ADD ("/config/left-out", test_left_out);
   ADD ("/config/10000-slaves", test_10000_slaves);
   return g_test_run ();
 }

@@ -83,7 +83,7 @@ process_is_gone (gpointer data)
   g_autofree char *path = g_strdup_printf ("/proc/%d/stat", GPOINTER_TO_INT (data));
   g_autofree char *text = NULL;
 
-  return !g_file_get_contents (path, &text, NULL, NULL) || strstr (text, ") Z ") != NULL;
+  return !g_file_get_contents (path, &text, NULL, NULL) || strstr (text, ") Z ") != NULL || strstr (text, ") X ") != NULL;
 }
 
 static void
@@ -154,7 +154,7 @@ stop (Fixture *f, BbInstance *instance)
 static char *
 read_below (Fixture *f, const char *name)
 {
-  g_autofree char *path = g_build_filename (f->dir, TOKEN, name, NULL);
+  g_autofree char *path = g_build_filename (f->dir, "local", TOKEN, name, NULL);
   char *text = NULL;
 
   g_file_get_contents (path, &text, NULL, NULL);
@@ -241,7 +241,7 @@ test_cannot_run (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   g_autofree char *path = bb_test_write_file (f->dir, "broken", 0700, "#!/nonexistent/interpreter\n");
   g_autofree char *argv = g_strconcat (path, ";", NULL);
-  g_autofree char *folder = g_build_filename (f->dir, TOKEN, NULL);
+  g_autofree char *folder = g_build_filename (f->dir, "local", TOKEN, NULL);
   g_autoptr (GError) error = NULL;
 
   set_option (f->config, "argv", argv);
@@ -254,7 +254,7 @@ test_cannot_run (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 static void
 assert_mode (Fixture *f, const char *name, mode_t mode)
 {
-  g_autofree char *path = g_build_filename (f->dir, TOKEN, name, NULL);
+  g_autofree char *path = g_build_filename (f->dir, "local", TOKEN, name, NULL);
   struct stat status;
 
   g_assert_cmpint (stat (path, &status), ==, 0);
@@ -279,7 +279,7 @@ test_environment (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                               "$BBHOST_DIRECTORY $BBHOST_PASSWORD $BRANCH $BBHOST_TEST_SECRET $(pwd)\" > said\\; "
                               "exec sleep 1000");
   text = wait_for_file (f, "said");
-  expected = g_strdup_printf ("bot1 127.0.0.1:9 pb store-1 " TOKEN " %s/" TOKEN " sesame-4711 trunk  %s/" TOKEN "\n",
+  expected = g_strdup_printf ("bot1 127.0.0.1:9 pb store-1 " TOKEN " %s/local/" TOKEN " sesame-4711 trunk  %s/local/" TOKEN "\n",
                               f->dir, f->dir);
   g_assert_cmpstr (text, ==, expected);
   cmdline_path = g_strdup_printf ("/proc/%d/cmdline", (int) get_pid (instance));
@@ -373,7 +373,7 @@ test_folder (Fixture *f, gconstpointer data G_GNUC_UNUSED)
     "echo done > said\\; exec sleep 1000", f->dir);
   g_autoptr (BbInstance) instance = start_script (f, script);
   g_autofree char *said = wait_for_file (f, "said");
-  g_autofree char *folder = g_build_filename (f->dir, TOKEN, NULL);
+  g_autofree char *folder = g_build_filename (f->dir, "local", TOKEN, NULL);
 
   stop (f, instance);
   g_assert_false (g_file_test (folder, G_FILE_TEST_EXISTS));

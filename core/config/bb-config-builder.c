@@ -67,10 +67,13 @@ add_slave (GPtrArray *names, GHashTable *seen, const BbSlaveConfig *slave)
 }
 
 static gboolean
-add_matching_slaves (BbConfig *config, const char *pattern, GPtrArray *names, GHashTable *seen)
+add_matching_slaves (BbConfigLoader *loader, const char *pattern, GPtrArray *names, GHashTable *seen)
 {
+  BbConfig *config = loader->config;
   g_autoptr (GPatternSpec) spec = g_pattern_spec_new (pattern);
   gboolean found = FALSE;
+  GHashTableIter iter;
+  gpointer name;
 
   for (guint i = 0; i < config->slaves->len; i++)
     {
@@ -81,6 +84,9 @@ add_matching_slaves (BbConfig *config, const char *pattern, GPtrArray *names, GH
       add_slave (names, seen, slave);
       found = TRUE;
     }
+  g_hash_table_iter_init (&iter, loader->left_out);
+  while (!found && g_hash_table_iter_next (&iter, &name, NULL))
+    found = g_pattern_spec_match_string (spec, name);
   return found;
 }
 
@@ -111,9 +117,11 @@ find_slaves (BbConfigLoader *loader, const BbConfigGroup *group, char **wanted)
 
       if (slave != NULL)
         add_slave (names, seen, slave);
+      else if (g_hash_table_contains (loader->left_out, *wanted))
+        continue;
       else if (strpbrk (*wanted, "*?") == NULL)
         unknown_slave (loader, group, *wanted);
-      else if (!add_matching_slaves (config, *wanted, names, seen))
+      else if (!add_matching_slaves (loader, *wanted, names, seen))
         bb_config_error (loader, group, "slavenames", "no slave's name is like \"%s\"; remove it", *wanted);
     }
   if (names->len == 0)

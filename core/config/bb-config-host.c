@@ -105,6 +105,10 @@ check_tls (BbConfigLoader *loader, const BbConfigGroup *group, const BbListenerC
     bb_config_error (loader, group, "tls_private_key", "is missing; tls_certificate needs it");
   if (listener->tls_certificate == NULL && (listener->tls_private_key != NULL || listener->tls_client_ca != NULL))
     bb_config_error (loader, group, "tls_certificate", "is missing; without it there is no TLS");
+  /* Never in the clear what somebody thinks is encrypted. */
+  if (listener->tls_certificate != NULL)
+    bb_config_error (loader, group, "tls_certificate",
+                     "listeners have no TLS in this version; remove it, and put a TLS proxy in front");
 }
 
 static void

@@ -221,7 +221,9 @@ bb_config_find_type (BbConfigLoader *loader, const BbConfigGroup *group, const c
           g_hash_table_insert (loader->missing_types, g_strdup (type), (gpointer) why);
         }
     }
-  if (provides == NULL)
+  if (provides == NULL && loader->tolerant)
+    bb_config_warning (loader, group, "type", "%s; until then this is left out", why);
+  else if (provides == NULL)
     bb_config_error (loader, group, "type", "%s", why);
   else if (provides->is_notifier != notifier)
     {

@@ -48,7 +48,9 @@ typedef struct
   GPtrArray *files;  /* of BbConfigFile */
   GHashTable *titles; /* "slave bot1" → BbConfigGroup (owned by its file) */
   GPtrArray *groups[BB_CONFIG_N_KINDS]; /* of BbConfigGroup, in the files' order */
+  gboolean tolerant;         /* leaves out what has no plugin */
   GHashTable *missing_types; /* type name → why its plugin can't be had */
+  GHashTable *left_out;      /* names of slaves (owned) that are left out */
   guint n_suggestions;
 } BbConfigLoader;
 

@@ -258,6 +258,11 @@ add_slaves (BbConfigLoader *loader, const Source *source, const BbConfigRange *r
                            name, other->origin);
           continue;
         }
+      if (loader->tolerant && source->type != NULL && source->provides == NULL)
+        {
+          g_hash_table_add (loader->left_out, g_steal_pointer (&name));
+          continue;
+        }
       slave = make_slave (source, g_steal_pointer (&name));
       g_ptr_array_add (config->slaves, slave);
       g_hash_table_insert (config->slave_names, slave->name, slave);
@@ -359,10 +364,9 @@ load_properties (BbConfigLoader *loader, const BbConfigGroup *group, const BbCon
       BbSlaveConfig *slave = g_hash_table_lookup (loader->config->slave_names, name);
 
       if (slave != NULL)
-        {
-          set_properties (slave, properties);
-          continue;
-        }
+        set_properties (slave, properties);
+      if (slave != NULL || g_hash_table_contains (loader->left_out, name))
+        continue;
       g_autofree char *suggestion = bb_config_suggest_name (loader, name, BB_CONFIG_SLAVE);
 
       bb_config_error (loader, group, NULL, "there is no slave \"%s\"%s", name, suggestion);

@@ -197,6 +197,7 @@ loader_init (BbConfigLoader *loader)
   loader->files = g_ptr_array_new_with_free_func ((GDestroyNotify) bb_config_file_free);
   loader->titles = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   loader->missing_types = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  loader->left_out = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   for (int i = 0; i < BB_CONFIG_N_KINDS; i++)
     loader->groups[i] = g_ptr_array_new ();
 }
@@ -208,15 +209,16 @@ loader_clear (BbConfigLoader *loader)
   g_hash_table_unref (loader->said);
   g_hash_table_unref (loader->titles);
   g_hash_table_unref (loader->missing_types);
+  g_hash_table_unref (loader->left_out);
   for (int i = 0; i < BB_CONFIG_N_KINDS; i++)
     g_ptr_array_unref (loader->groups[i]);
   g_ptr_array_unref (loader->files);
 }
 
-BbConfig *
-bb_config_load (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, GPtrArray *warnings)
+static BbConfig *
+load (const char *path, BbPluginRegistry *plugins, gboolean tolerant, GPtrArray *errors, GPtrArray *warnings)
 {
-  BbConfigLoader loader = { .plugins = plugins, .errors = errors, .warnings = warnings };
+  BbConfigLoader loader = { .plugins = plugins, .tolerant = tolerant, .errors = errors, .warnings = warnings };
   /* Relative paths in the files count from the file's folder, wherever we go later. */
   g_autofree char *absolute = NULL;
   BbConfig *config = NULL;
@@ -250,6 +252,18 @@ bb_config_load (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, 
     config = g_object_ref (loader.config);
   loader_clear (&loader);
   return config;
+}
+
+BbConfig *
+bb_config_load (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, GPtrArray *warnings)
+{
+  return load (path, plugins, FALSE, errors, warnings);
+}
+
+BbConfig *
+bb_config_load_usable (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, GPtrArray *warnings)
+{
+  return load (path, plugins, TRUE, errors, warnings);
 }
 
 const BbHostConfig *

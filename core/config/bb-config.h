@@ -123,6 +123,10 @@ typedef struct
  */
 BbConfig *bb_config_load (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, GPtrArray *warnings);
 
+/* The same for a host that is to run: slaves and notifiers whose plugin can't be had are left out with a warning, so
+ * that a package that is missing, or does not fit, does not stop what needs others. */
+BbConfig *bb_config_load_usable (const char *path, BbPluginRegistry *plugins, GPtrArray *errors, GPtrArray *warnings);
+
 const BbHostConfig *bb_config_get_host (BbConfig *self);
 GPtrArray *bb_config_get_listeners (BbConfig *self); /* of BbListenerConfig, in the files' order; likewise below */
 GPtrArray *bb_config_get_slaves (BbConfig *self);

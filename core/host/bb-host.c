@@ -107,7 +107,7 @@ static BbConfig *
 load_config (BbHost *self, GPtrArray *warnings, GError **error)
 {
   g_autoptr (GPtrArray) errors = g_ptr_array_new_with_free_func (g_free);
-  BbConfig *config = bb_config_load (self->config_path, self->plugins, errors, warnings);
+  BbConfig *config = bb_config_load_usable (self->config_path, self->plugins, errors, warnings);
 
   if (config == NULL)
     {

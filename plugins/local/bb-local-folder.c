@@ -42,7 +42,7 @@ bb_local_folder_get_path (const char *state_directory, const char *token)
   /* The token is removed again as a folder's name, so it had better be one. */
   if (*token == '\0' || *token == '.' || strchr (token, '/') != NULL)
     return NULL;
-  return g_build_filename (state_directory, token, NULL);
+  return g_build_filename (state_directory, "local", token, NULL);
 }
 
 static gboolean
@@ -56,10 +56,11 @@ write_file (const char *folder, const char *name, const char *contents, GError *
 gboolean
 bb_local_folder_make (const char *path, const char *slave_name, const char *password, GError **error)
 {
+  g_autofree char *parent = g_path_get_dirname (path);
   g_autofree char *info = g_build_filename (path, "info", NULL);
   g_autofree char *host = g_strdup_printf ("%s, a process of %s\n", slave_name, g_get_host_name ());
 
-  if (g_mkdir (path, 0700) != 0 || g_mkdir (info, 0700) != 0)
+  if (g_mkdir_with_parents (parent, 0700) != 0 || g_mkdir (path, 0700) != 0 || g_mkdir (info, 0700) != 0)
     {
       g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno), "%s: %s", path, g_strerror (errno));
       return FALSE;

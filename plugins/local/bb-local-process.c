@@ -13,8 +13,15 @@ enum
 {
   STAT_STATE = 0,
   STAT_SESSION = 3,
+  STAT_FLAGS = 6,
   STAT_START = 19,
 };
+
+#define PF_KTHREAD 0x00200000u /* of the kernel's sched.h */
+
+/* How long a program may take to begin, while it has no environment that could be read. */
+#define MAX_LOOKS 200
+#define LOOK_PAUSE_US 1000
 
 static void
 process_free (gpointer data)
@@ -28,7 +35,7 @@ process_free (gpointer data)
   g_free (process);
 }
 
-/* FALSE when there is no such process, or nothing but its exit status is left of it. */
+/* FALSE when there is no such process, nothing but its exit status is left of it, or it is the kernel's own. */
 static gboolean
 read_stat (pid_t pid, BbLocalProcess *process)
 {
@@ -48,7 +55,46 @@ read_stat (pid_t pid, BbLocalProcess *process)
   process->pid = pid;
   process->session = (pid_t) g_ascii_strtoll (fields[STAT_SESSION], NULL, 10);
   process->start = g_ascii_strtoull (fields[STAT_START], NULL, 10);
+  if (g_ascii_strtoull (fields[STAT_FLAGS], NULL, 10) & PF_KTHREAD)
+    return FALSE;
   return *fields[STAT_STATE] != 'Z' && *fields[STAT_STATE] != 'X';
+}
+
+static char *
+read_file (pid_t pid, const char *name, gsize *length)
+{
+  g_autofree char *path = g_strdup_printf ("/proc/%d/%s", (int) pid, name);
+  char *text = NULL;
+
+  *length = 0;
+  return g_file_get_contents (path, &text, length, NULL) ? text : NULL;
+}
+
+/*
+ * While one program gives way to the next (execve) a process has neither environment nor arguments, and what was opened
+ * before reads as empty. To take it for a stranger then would be to lose it. A process that really has no environment
+ * has arguments, twice in a row.
+ */
+static char *
+read_environment (pid_t pid, gsize *length)
+{
+  gboolean had_arguments = FALSE;
+
+  for (guint looks = 0; looks < MAX_LOOKS; looks++)
+    {
+      g_autofree char *text = read_file (pid, "environ", length);
+      g_autofree char *arguments = NULL;
+      gsize arguments_length;
+
+      if (text == NULL || *length > 0)
+        return g_steal_pointer (&text);
+      arguments = read_file (pid, "cmdline", &arguments_length);
+      if (arguments == NULL || (arguments_length > 0 && had_arguments))
+        return NULL;
+      had_arguments = arguments_length > 0;
+      g_usleep (LOOK_PAUSE_US);
+    }
+  return NULL;
 }
 
 static void
@@ -64,11 +110,10 @@ read_marks (BbLocalProcess *process)
     { BB_LOCAL_ENV_SLAVE "=", &process->slave },
     { BB_LOCAL_ENV_DIRECTORY "=", &process->directory },
   };
-  g_autofree char *path = g_strdup_printf ("/proc/%d/environ", (int) process->pid);
-  g_autofree char *text = NULL;
-  gsize length = 0;
+  gsize length;
+  g_autofree char *text = read_environment (process->pid, &length);
 
-  if (!g_file_get_contents (path, &text, &length, NULL))
+  if (text == NULL)
     return;
   for (const char *item = text; item < text + length; item += strlen (item) + 1)
     for (gsize i = 0; i < G_N_ELEMENTS (marks); i++)

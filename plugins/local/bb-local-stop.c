@@ -107,11 +107,23 @@ stop_waited_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   bb_delay_async (stop->pause, cancellable, stop_waited_cb, g_steal_pointer (&task));
 }
 
+/* Twice when there is nothing: a process that was made while we read may have a number that we had passed already. */
+static GPtrArray *
+list_what_is_left (const BbLocalTarget *target, GError **error)
+{
+  GPtrArray *processes = bb_local_target_list_processes (target, error);
+
+  if (processes == NULL || processes->len > 0)
+    return processes;
+  g_ptr_array_unref (processes);
+  return bb_local_target_list_processes (target, error);
+}
+
 /* Finds what is left and opens it. Sets @gone when there was nothing, and by now there is no folder either. */
 static gboolean
 stop_look_once (Stop *stop, gboolean *gone, GError **error)
 {
-  g_autoptr (GPtrArray) processes = bb_local_target_list_processes (&stop->target, error);
+  g_autoptr (GPtrArray) processes = list_what_is_left (&stop->target, error);
 
   *gone = FALSE;
   if (processes == NULL)
