@@ -10,3 +10,9 @@ tests_test_slave_manager_SOURCES = %D%/test-slave-manager.c
 tests_test_slave_manager_CPPFLAGS = $(test_cppflags)
 tests_test_slave_manager_LDADD = $(test_libs)
 TESTS += tests/test-slave-manager
+
+check_PROGRAMS += tests/test-substantiation
+tests_test_substantiation_SOURCES = %D%/test-substantiation.c
+tests_test_substantiation_CPPFLAGS = $(test_cppflags)
+tests_test_substantiation_LDADD = $(test_libs)
+TESTS += tests/test-substantiation

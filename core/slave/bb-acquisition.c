@@ -194,6 +194,15 @@ ping (BbAcquisition *self)
   bb_slave_link_ping_async (link, self->ping_cancellable, pinged_cb, self);
 }
 
+static GError *
+name_slave (BbSlaveRecord *record, const GError *error)
+{
+  GError *copy = g_error_copy (error);
+
+  g_prefix_error (&copy, "slave %s: ", bb_slave_record_get_name (record));
+  return copy;
+}
+
 void
 bb_slave_manager_waiter_done (BbWaiter *waiter, const GError *error)
 {
@@ -201,10 +210,7 @@ bb_slave_manager_waiter_done (BbWaiter *waiter, const GError *error)
 
   if (error != NULL)
     {
-      GError *copy = g_error_copy (error);
-
-      g_prefix_error (&copy, "slave %s: ", bb_slave_record_get_name (self->record));
-      end_acquisition (self, copy);
+      end_acquisition (self, name_slave (self->record, error));
       return;
     }
   self->serial = bb_substantiation_get_serial (self->record->substantiation);
@@ -363,7 +369,7 @@ bb_slave_manager_fail_acquisitions (BbSlaveRecord *record, const GError *error)
         continue;
       acquisition = g_ptr_array_index (record->acquisitions, i - 1);
       if (acquisition->state != ACQUISITION_HELD)
-        end_acquisition (acquisition, g_error_copy (error));
+        end_acquisition (acquisition, name_slave (record, error));
     }
 }
 

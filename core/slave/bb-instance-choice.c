@@ -15,7 +15,10 @@ property_to_string (const char *scope, const char *name, gpointer user_data)
   if (!g_str_equal (scope, "prop"))
     return g_strdup ("");
   value = properties != NULL ? g_variant_lookup_value (properties, name, NULL) : NULL;
-  return value != NULL ? g_variant_print (value, TRUE) : NULL;
+  if (value == NULL)
+    return NULL;
+  return g_variant_is_of_type (value, G_VARIANT_TYPE_STRING) ? g_variant_dup_string (value, NULL)
+                                                             : g_variant_print (value, FALSE);
 }
 
 static gboolean

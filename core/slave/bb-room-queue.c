@@ -45,11 +45,20 @@ bb_slave_manager_had_room (BbSlaveRecord *record)
   bb_slave_manager_there_is_room (record->manager);
 }
 
+/* From the loop, as many things tell of the same room. */
 void
 bb_slave_manager_there_is_room (BbSlaveManager *self)
 {
-  BbSlaveRecord *record;
+  if (!g_queue_is_empty (&self->rooms))
+    bb_timer_start_in (&self->room_timer, 0);
+}
+
+void
+bb_slave_manager_room_timer_passed (BbTimer *timer, gpointer user_data)
+{
+  BbSlaveManager *self = user_data;
   GList *link = g_queue_peek_head_link (&self->rooms);
+  BbSlaveRecord *record;
 
   if (link == NULL)
     return;
@@ -59,10 +68,4 @@ bb_slave_manager_there_is_room (BbSlaveManager *self)
   bb_timer_start_in (&self->room_timer, NEXT_ONE_US);
   bb_substantiation_room (record->substantiation);
   bb_slave_manager_touch (record, 0);
-}
-
-void
-bb_slave_manager_room_timer_passed (BbTimer *timer, gpointer user_data)
-{
-  bb_slave_manager_there_is_room (user_data);
 }

@@ -241,6 +241,20 @@ is_through (BbSlaveRecord *record)
 }
 
 static void
+let_go (BbSlaveManager *self, BbSlaveRecord *record, const GError *reason)
+{
+  g_autofree char *name = g_strdup (bb_slave_record_get_name (record));
+  BbSlaveRecord *successor;
+
+  bb_slave_manager_drop_attachment (record, reason);
+  g_hash_table_remove (self->leaving, record);
+  /* One of another type may have waited for this. */
+  successor = g_hash_table_lookup (self->records, name);
+  if (successor != NULL)
+    bb_slave_manager_touch (successor, 0);
+}
+
+static void
 leaving_timer_passed (BbTimer *timer, gpointer user_data)
 {
   BbSlaveManager *self = user_data;
@@ -255,11 +269,7 @@ leaving_timer_passed (BbTimer *timer, gpointer user_data)
     if (is_through (record))
       g_ptr_array_add (through, record);
   for (guint i = 0; i < through->len; i++)
-    {
-      record = g_ptr_array_index (through, i);
-      bb_slave_manager_drop_attachment (record, reason);
-      g_hash_table_remove (self->leaving, record);
-    }
+    let_go (self, g_ptr_array_index (through, i), reason);
 }
 
 void

@@ -85,6 +85,15 @@ note_key (BbLatentSlave *slave)
   cloud.key = g_strdup (config != NULL ? config->key : NULL);
 }
 
+/* A stop that was cancelled and does not return may be given up; nothing else may be under way. */
+static gboolean
+is_given_up (Call *call)
+{
+  GCancellable *cancellable = g_task_get_cancellable (call->task);
+
+  return g_str_equal (call->kind, "stop") && call->manner == BB_CLOUD_IS_DEAF && g_cancellable_is_cancelled (cancellable);
+}
+
 static void
 note_overlap (const char *slave_name)
 {
@@ -92,7 +101,7 @@ note_overlap (const char *slave_name)
     {
       Call *call = g_ptr_array_index (cloud.calls, i);
 
-      if (!g_str_equal (call->kind, "check") && g_str_equal (call->slave_name, slave_name))
+      if (!g_str_equal (call->kind, "check") && g_str_equal (call->slave_name, slave_name) && !is_given_up (call))
         cloud.n_overlaps++;
     }
 }

@@ -64,12 +64,20 @@ world_new (void)
   return self;
 }
 
-void
-world_free (World *self)
+/* As at the end of the process: acquisitions that are under way hold the manager, but not its timers. */
+static void
+unload (World *self)
 {
   bb_memory_store_set_hanging (self->store, FALSE);
   bb_test_run_pending ();
+  g_object_run_dispose (G_OBJECT (self->slaves));
   g_clear_object (&self->slaves);
+}
+
+void
+world_free (World *self)
+{
+  unload (self);
   bb_fake_cloud_reset ();
   bb_test_run_pending ();
   g_assert_cmpuint (bb_loop_count_timers (self->loop), ==, 0);
@@ -86,9 +94,7 @@ world_free (World *self)
 void
 world_restart (World *self)
 {
-  bb_memory_store_set_hanging (self->store, FALSE);
-  bb_test_run_pending ();
-  g_clear_object (&self->slaves);
+  unload (self);
   bb_test_run_pending ();
   g_assert_cmpuint (bb_loop_count_timers (self->loop), ==, 0);
   g_clear_object (&self->ledger);
