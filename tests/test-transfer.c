@@ -232,7 +232,7 @@ test_no_archive (ArchiveFixture *f, gconstpointer data G_GNUC_UNUSED)
 /* Steps. */
 
 #define UPLOAD                                                                                                         \
-  "[slave a]\npassword=x\n[builder one]\nslavenames=a;\nsteps=up;\n[step up]\ntype=upload\nsource=out.bin\n"               \
+  "[slave a]\npassword=x\n[builder one]\nslavenames=a;\nsteps=up;\n[step up]\ntype=upload\nsource=out.bin\n"        \
   "destination=%(prop:where:-out/x.bin)s\nkeep_stamp=true\nmax_size=100\n"
 
 static char *

@@ -26,7 +26,6 @@ struct _BbStepRun
   gboolean has_rc;
   gint64 rc;
   char *failure_reason; /* the slave's word for having killed it; (nullable) */
-  BbTimer watchdog;
 
   GHashTable *logs; /* name → BbFileWriter (owned) */
   guint n_full;     /* writers that ask for a pause; the link is not read while there is any */
@@ -50,7 +49,6 @@ bb_step_run_finalize (GObject *object)
 {
   BbStepRun *self = BB_STEP_RUN (object);
 
-  bb_timer_stop (&self->watchdog);
   g_clear_object (&self->loop);
   g_clear_object (&self->link);
   g_clear_object (&self->transfer);
@@ -79,26 +77,6 @@ bb_step_run_init (BbStepRun *self)
   self->logs = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_object_unref);
 }
 
-/* The slave said that it has ended, or was told to end, and does not. */
-static void
-watchdog_cb (BbTimer *timer, gpointer user_data)
-{
-  BbStepRun *self = user_data;
-  g_autoptr (GError) error = NULL;
-
-  if (self->command == NULL)
-    return;
-  if (self->verdict == BB_RESULT_NONE)
-    {
-      self->slaves_fault = TRUE;
-      bb_step_run_interrupt (self, BB_RESULT_EXCEPTION, "the command has ended, but the slave does not report it as complete");
-      return;
-    }
-  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not end an interrupted command within %d s",
-                       (int) (BB_INTERRUPT_LIMIT_US / G_USEC_PER_SEC));
-  bb_slave_link_close (self->link, error);
-}
-
 BbStepRun *
 bb_step_run_new (const BbStepRunParameters *parameters, const BbStepRunEvents *events, gpointer user_data)
 {
@@ -115,7 +93,6 @@ bb_step_run_new (const BbStepRunParameters *parameters, const BbStepRunEvents *e
   self->split_output = parameters->split_output;
   self->events = events;
   self->user_data = user_data;
-  bb_timer_init (&self->watchdog, self->loop, watchdog_cb, self);
   return self;
 }
 
@@ -249,8 +226,6 @@ command_update (BbRemoteCommand *command, const char *key, GVariant *value, gpoi
       g_free (self->failure_reason);
       self->failure_reason = g_strndup (g_variant_get_string (value, NULL), 200);
     }
-  else if (g_str_equal (key, "elapsed") && !bb_timer_is_running (&self->watchdog))
-    bb_timer_start_in (&self->watchdog, BB_INTERRUPT_LIMIT_US);
 }
 
 static gboolean
@@ -272,7 +247,6 @@ command_write (BbRemoteCommand *command, const guint8 *data, gsize length, gpoin
     {
       self->verdict = BB_RESULT_FAILURE;
       self->verdict_text = g_strdup (local->message);
-      bb_timer_start_in (&self->watchdog, BB_INTERRUPT_LIMIT_US);
     }
   g_propagate_error (error, g_steal_pointer (&local)); /* the link interrupts the command */
   return FALSE;
@@ -310,7 +284,6 @@ command_read (BbRemoteCommand *command, gsize length, gpointer user_data, GError
     {
       self->verdict = BB_RESULT_EXCEPTION;
       self->verdict_text = g_strdup (local->message);
-      bb_timer_start_in (&self->watchdog, BB_INTERRUPT_LIMIT_US);
     }
   g_propagate_error (error, g_steal_pointer (&local));
   return NULL;
@@ -339,7 +312,6 @@ command_done (BbRemoteCommand *command, const GError *error, gpointer user_data)
   g_autoptr (BbStepRun) self = user_data; /* the command's reference */
 
   self->command = NULL;
-  bb_timer_stop (&self->watchdog);
   if (self->ending)
     return;
   if (self->step->type == BB_STEP_SHELL && self->has_rc && self->rc >= 0)
@@ -536,7 +508,6 @@ end (BbStepRun *self, BbResult result, const char *text)
   if (self->ending)
     return;
   self->ending = TRUE;
-  bb_timer_stop (&self->watchdog);
   set_outcome (self, result, text);
   if (self->transfer != NULL)
     bb_transfer_end_async (self->transfer, result == BB_RESULT_SUCCESS, self->cancellable, transfer_ended_cb,
@@ -555,10 +526,8 @@ bb_step_run_interrupt (BbStepRun *self, BbResult result, const char *why)
   self->verdict = result;
   self->verdict_text = g_strdup (why);
   g_cancellable_cancel (self->cancellable);
-  if (self->command == NULL || self->ending)
-    return;
-  bb_timer_start_in (&self->watchdog, BB_INTERRUPT_LIMIT_US);
-  bb_slave_link_interrupt (self->link, self->command, why);
+  if (self->command != NULL && !self->ending)
+    bb_slave_link_interrupt (self->link, self->command, why);
 }
 
 void
@@ -589,5 +558,4 @@ bb_step_run_disconnect (BbStepRun *self)
   self->ending = TRUE;
   self->events = NULL;
   self->record = NULL;
-  bb_timer_stop (&self->watchdog);
 }

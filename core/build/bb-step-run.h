@@ -8,8 +8,6 @@
 
 G_BEGIN_DECLS
 
-/* How long a slave may take to end what was interrupted, or what it said has ended, before its connection is closed. */
-#define BB_INTERRUPT_LIMIT_US ((gint64) 60 * G_USEC_PER_SEC)
 /* Most that one log may hold; the command is interrupted beyond it. */
 #define BB_LOG_LIMIT ((guint64) 4 << 30)
 
@@ -44,8 +42,8 @@ BbStepRun *bb_step_run_new (const BbStepRunParameters *parameters, const BbStepR
 /* @context: until this returns */
 void bb_step_run_start (BbStepRun *self, const BbStepContext *context);
 
-/* Ends it early with @result and @why: asks the slave, and closes the connection of one that does not listen. The first one
- * counts. */
+/* Ends it early with @result and @why. The slave is asked, and the link sees to it that an answer comes: it closes the
+ * connection of a slave that does not end what it was asked to end. The first one counts. */
 void bb_step_run_interrupt (BbStepRun *self, BbResult result, const char *why);
 
 /* The same without waiting for the slave: finished() is called at once, and what still comes is dropped. */
