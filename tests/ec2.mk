@@ -18,10 +18,27 @@ tests_test_ec2_config_LDADD = $(ec2_test_libs)
 TESTS += tests/test-ec2-config
 
 check_PROGRAMS += tests/test-ec2
-tests_test_ec2_SOURCES = %D%/test-ec2.c %D%/test-ec2-double.c %D%/test-ec2-double.h
+tests_test_ec2_SOURCES = %D%/test-ec2.c %D%/support/bb-ec2-double.c %D%/support/bb-ec2-double.h
 tests_test_ec2_CPPFLAGS = $(ec2_test_cppflags)
 tests_test_ec2_CFLAGS = $(AM_CFLAGS) $(EC2_CFLAGS) $(JSON_CFLAGS)
 tests_test_ec2_LDADD = $(ec2_test_libs)
 TESTS += tests/test-ec2
+
+check_PROGRAMS += tests/test-ec2-keys
+tests_test_ec2_keys_SOURCES = %D%/test-ec2-keys.c %D%/support/bb-ec2-double.c %D%/support/bb-ec2-double.h
+tests_test_ec2_keys_CPPFLAGS = $(ec2_test_cppflags)
+tests_test_ec2_keys_CFLAGS = $(AM_CFLAGS) $(EC2_CFLAGS) $(JSON_CFLAGS)
+tests_test_ec2_keys_LDADD = $(ec2_test_libs)
+TESTS += tests/test-ec2-keys
+
+TESTS += %D%/integration/test-ec2.py
+
+# 200 slaves and 400 builds, with lost answers, refusals and killed daemons.
+.PHONY: check-ec2
+check-ec2: all
+	$(AM_TESTS_ENVIRONMENT) BB_TEST_EC2_LARGE=1 $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 \
+	  $(srcdir)/tests/integration/test-ec2.py Many
 endif
-EXTRA_DIST += %D%/data/ec2/sigv4-vectors.json
+TESTS += %D%/test-ec2-dead-man.py
+EXTRA_DIST += %D%/test-ec2-dead-man.py %D%/data/ec2/sigv4-vectors.json %D%/integration/test-ec2.py %D%/integration/ec2cloud.py \
+	%D%/integration/ec2fleet.py %D%/integration/ec2images.json

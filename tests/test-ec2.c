@@ -10,7 +10,7 @@
 #include "bb-log-trap.h"
 #include "bb-option-struct.h"
 #include "bb-test.h"
-#include "test-ec2-double.h"
+#include "bb-ec2-double.h"
 
 #include <string.h>
 

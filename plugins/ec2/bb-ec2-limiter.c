@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-ec2-limiter.h"
 
-#define SLOWEST (1.0 / 32)
-#define RECOVERY 1.1
+#define SLOWEST (1.0 / 8)
+#define RECOVERY 1.25
 
 typedef struct
 {
@@ -24,8 +24,9 @@ struct _BbEc2Limiter
   struct
   {
     double rate;
-    double slowness;    /* 1: the whole rate */
-    double free_at;     /* when the bucket would be full again */
+    double slowness; /* 1: the whole rate */
+    double tokens;   /* below 0: promised to calls that wait */
+    double filled_at;
   } buckets[G_N_ELEMENTS (buckets)];
 };
 
@@ -38,7 +39,7 @@ bb_ec2_limiter_new (void)
     {
       self->buckets[i].rate = buckets[i].rate;
       self->buckets[i].slowness = 1;
-      self->buckets[i].free_at = -G_MAXDOUBLE;
+      self->buckets[i].tokens = buckets[i].capacity;
     }
   return self;
 }
@@ -70,22 +71,21 @@ bb_ec2_limiter_take (BbEc2Limiter *self, const char *action, double now)
 {
   gsize i = find_bucket (action);
   double rate = self->buckets[i].rate * self->buckets[i].slowness;
-  double delay;
+  double tokens = self->buckets[i].tokens + MAX (now - self->buckets[i].filled_at, 0) * rate;
 
-  self->buckets[i].free_at = MAX (self->buckets[i].free_at, now) + 1 / rate;
-  delay = self->buckets[i].free_at - now - buckets[i].capacity / rate;
-  return MAX (delay, 0);
+  self->buckets[i].tokens = MIN (tokens, buckets[i].capacity) - 1;
+  self->buckets[i].filled_at = now;
+  return MAX (-self->buckets[i].tokens, 0) / rate;
 }
 
 void
 bb_ec2_limiter_throttled (BbEc2Limiter *self, const char *action, double now)
 {
   gsize i = find_bucket (action);
-  double rate;
 
   self->buckets[i].slowness = MAX (self->buckets[i].slowness / 2, SLOWEST);
-  rate = self->buckets[i].rate * self->buckets[i].slowness;
-  self->buckets[i].free_at = MAX (self->buckets[i].free_at, now + (buckets[i].capacity - 1) / rate);
+  self->buckets[i].tokens = MIN (self->buckets[i].tokens, 0);
+  self->buckets[i].filled_at = MAX (self->buckets[i].filled_at, now);
 }
 
 void

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "test-ec2-double.h"
+#include "bb-ec2-double.h"
 
 #include "bb-delay-private.h"
 
 #include <libsoup/soup.h>
 #include <string.h>
 
-#define SPEED 200
+#define SPEED 200 /* times as fast as usual */
 #define LIMIT_SECONDS 30
 #define XMLNS "xmlns=\"http://ec2.amazonaws.com/doc/2016-11-15/\""
 
@@ -48,7 +48,7 @@ struct _BbEc2Double
   char *last_state;
   char *key;
   gint64 skew;
-  gboolean short_limits;
+  guint speed;
 };
 
 /* --- time */
@@ -77,8 +77,8 @@ start_timer (gint64 delay_us, void (*func) (gpointer data), gpointer data, gpoin
 
   timer->func = func;
   timer->data = data;
-  if (delay_us < LIMIT_SECONDS * G_USEC_PER_SEC || self->short_limits)
-    timer->source = g_timeout_add_full (G_PRIORITY_DEFAULT, (guint) (delay_us / 1000 / SPEED), timer_cb, timer, g_free);
+  if (delay_us < LIMIT_SECONDS * G_USEC_PER_SEC)
+    timer->source = g_timeout_add_full (G_PRIORITY_DEFAULT, (guint) (delay_us / 1000 / self->speed), timer_cb, timer, g_free);
   return timer;
 }
 
@@ -96,7 +96,9 @@ stop_timer (gpointer data, gpointer user_data)
 static gint64
 get_now_us (gpointer user_data)
 {
-  return g_get_monotonic_time () * SPEED;
+  BbEc2Double *self = user_data;
+
+  return g_get_monotonic_time () * self->speed;
 }
 
 static const BbDelayTimers timers = { start_timer, stop_timer, get_now_us };
@@ -411,6 +413,7 @@ bb_ec2_double_new (void)
   self->answers = g_ptr_array_new_with_free_func (answer_free);
   self->requests = g_ptr_array_new_with_free_func (request_free);
   self->machines = g_ptr_array_new_with_free_func (machine_free);
+  self->speed = SPEED;
   self->first_state = g_strdup ("running");
   self->last_state = g_strdup ("terminated");
   soup_server_add_handler (self->server, NULL, request_cb, self, NULL);
@@ -484,9 +487,9 @@ bb_ec2_double_set_key (BbEc2Double *self, const char *access_key_id)
 }
 
 void
-bb_ec2_double_set_short_limits (BbEc2Double *self, gboolean short_limits)
+bb_ec2_double_set_speed (BbEc2Double *self, guint speed)
 {
-  self->short_limits = short_limits;
+  self->speed = speed;
 }
 
 guint
