@@ -38,7 +38,8 @@ struct _BbStream
   gboolean write_blocked;
   gboolean offer_again; /* reading was resumed: what was not taken is offered without waiting for more */
   gboolean closing;  /* closed() is due, or the flush before it */
-  gboolean *freed;   /* set when the stream is freed within one of its own calls */
+  guint calls;       /* of its owner that are running: the struct outlives them */
+  gboolean freed;
   GError *reason;
   gint64 last_input_us;
   guint64 bytes_in;
@@ -146,23 +147,31 @@ flush (BbStream *self)
     update_watch (self);
 }
 
-/* Offers what there is. FALSE: the stream is gone or finished. */
+static void
+release (BbStream *self)
+{
+  g_object_unref (self->loop);
+  g_free (self);
+}
+
+/* A call of the owner has returned. FALSE: the stream is gone or closing. */
+static gboolean
+end_call (BbStream *self)
+{
+  gboolean alive = !self->freed && !self->closing;
+
+  if (--self->calls == 0 && self->freed)
+    release (self);
+  return alive;
+}
+
+/* Offers what there is. FALSE: the stream is gone or closing. */
 static gboolean
 offer (BbStream *self, const guint8 *data, gsize length, gsize *taken)
 {
-  gboolean freed = FALSE;
-  gboolean *outer = self->freed;
-
-  self->freed = &freed;
+  self->calls++;
   *taken = self->events->readable (self, data, length, self->user_data);
-  if (freed)
-    {
-      if (outer != NULL)
-        *outer = TRUE;
-      return FALSE;
-    }
-  self->freed = outer;
-  return !self->closing;
+  return end_call (self);
 }
 
 static gboolean
@@ -236,14 +245,9 @@ ready_cb (BbWatch *watch, guint events, gpointer user_data)
         return;
       if (self->output == NULL && self->events->drained != NULL)
         {
-          gboolean freed = FALSE;
-
-          self->freed = &freed;
+          self->calls++;
           self->events->drained (self, self->user_data);
-          if (freed)
-            return;
-          self->freed = NULL;
-          if (is_finished (self))
+          if (!end_call (self))
             return;
         }
     }
@@ -309,15 +313,14 @@ bb_stream_set_events (BbStream *self, const BbStreamEvents *events, gpointer use
 void
 bb_stream_free (BbStream *self)
 {
-  if (self->freed != NULL)
-    *self->freed = TRUE;
+  self->freed = TRUE;
   bb_timer_stop (&self->timer);
   close_socket (self);
   g_clear_pointer (&self->input, g_byte_array_unref);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_error (&self->reason);
-  g_object_unref (self->loop);
-  g_free (self);
+  if (self->calls == 0)
+    release (self);
 }
 
 void
