@@ -20,3 +20,9 @@ tests_test_pb_login_SOURCES = %D%/test-pb-login.c
 tests_test_pb_login_CPPFLAGS = $(test_cppflags)
 tests_test_pb_login_LDADD = $(test_libs)
 TESTS += tests/test-pb-login
+
+check_PROGRAMS += tests/test-pb-real-worker
+tests_test_pb_real_worker_SOURCES = %D%/test-pb-real-worker.c
+tests_test_pb_real_worker_CPPFLAGS = $(test_cppflags)
+tests_test_pb_real_worker_LDADD = $(test_libs)
+TESTS += tests/test-pb-real-worker
