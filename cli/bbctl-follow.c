@@ -20,6 +20,7 @@ struct _BbctlFollow
   GPtrArray *tails;   /* of BbctlTail (owned) */
   guint n_ended;      /* tails, from the first, that have been told their end */
   char *step;         /* that was named on the progress line last */
+  char *event;        /* that was printed last */
   BbctlProgress progress;
   guint changes_id;
   guint logs_id;
@@ -166,6 +167,21 @@ get_build (BbctlFollow *self)
   return build;
 }
 
+/* A change may have been in what was read at the beginning already. Takes @object. */
+static void
+print_if_new (BbctlFollow *self, JsonObject *object)
+{
+  g_autoptr (JsonNode) node = json_node_init_object (json_node_alloc (), object);
+  char *event = json_to_string (node, FALSE);
+
+  if (g_strcmp0 (event, self->event) == 0)
+    json_object_unref (object);
+  else
+    bbctl_print_json_object (object);
+  g_free (self->event);
+  self->event = event;
+}
+
 static void
 print_event (BbctlFollow *self)
 {
@@ -177,7 +193,7 @@ print_event (BbctlFollow *self)
   json_object_set_string_member (object, "event", "build");
   for (GList *key = keys; key != NULL; key = key->next)
     json_object_set_member (object, key->data, json_object_dup_member (shown, key->data));
-  bbctl_print_json_object (object);
+  print_if_new (self, object);
 }
 
 static gboolean
@@ -401,6 +417,7 @@ bbctl_follow_free (BbctlFollow *self)
   g_main_loop_unref (self->loop);
   g_clear_error (&self->error);
   g_free (self->step);
+  g_free (self->event);
   g_free (self->path);
   g_free (self);
 }

@@ -204,6 +204,19 @@ bbctl_format_cost (double hourly_cost)
   return g_strdup_printf (_("$%.4f/h"), hourly_cost);
 }
 
+static char *
+format_texts (GVariant *texts)
+{
+  GString *text = g_string_new (NULL);
+  GVariantIter iter;
+  const char *key, *value;
+
+  g_variant_iter_init (&iter, texts);
+  while (g_variant_iter_loop (&iter, "{&s&s}", &key, &value))
+    g_string_append_printf (text, "%s%s=%s", text->len > 0 ? ", " : "", key, value);
+  return g_string_free (text, FALSE);
+}
+
 char *
 bbctl_format_value (GVariant *value)
 {
@@ -217,6 +230,8 @@ bbctl_format_value (GVariant *value)
     return g_variant_dup_string (value, NULL);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
     return bbctl_format_properties (value);
+  if (g_variant_is_of_type (value, G_VARIANT_TYPE ("a{ss}")))
+    return format_texts (value);
   if (g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY))
     {
       g_autofree const char **items = g_variant_get_strv (value, NULL);

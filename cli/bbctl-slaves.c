@@ -108,16 +108,30 @@ bbctl_slaves (Bbctl *self, const char *verb, int argc, char **argv)
   return BBCTL_OK;
 }
 
+static gint
+compare_keys (gconstpointer a, gconstpointer b)
+{
+  return strcmp (*(const char *const *) a, *(const char *const *) b);
+}
+
+/* What the slave told of itself, by name. */
 static void
 print_info (GVariant *info)
 {
+  g_autoptr (GPtrArray) keys = g_ptr_array_new ();
   GVariantIter iter;
   const char *key;
-  GVariant *value;
 
   g_variant_iter_init (&iter, info);
-  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
-    bbctl_print_fact (key, g_strstrip (bbctl_format_value (value)));
+  while (g_variant_iter_next (&iter, "{&sv}", &key, NULL))
+    g_ptr_array_add (keys, (gpointer) key);
+  g_ptr_array_sort (keys, compare_keys);
+  for (guint i = 0; i < keys->len; i++)
+    {
+      g_autoptr (GVariant) value = g_variant_lookup_value (info, keys->pdata[i], NULL);
+
+      bbctl_print_fact (keys->pdata[i], g_strstrip (bbctl_format_value (value)));
+    }
 }
 
 static void

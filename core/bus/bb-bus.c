@@ -6,6 +6,9 @@
 
 static const BbBusKind *const subtrees[] = { &bb_bus_slave_kind, &bb_bus_build_kind, &bb_bus_instance_kind };
 
+/* InstancesUnconfirmed grows by time alone. */
+#define REFRESH_US (60 * G_TIME_SPAN_SECOND)
+
 struct _BbBus
 {
   GObject parent_instance;
@@ -14,6 +17,7 @@ struct _BbBus
   GDBusConnection *connection;
   BbAuthority *authority;
   BbBusChanges *changes;
+  BbTimer refresh_timer;
   GCancellable *cancellable;
   guint host_id;
   guint manager_id;
@@ -165,6 +169,13 @@ static void
 host_changed (BbBus *self)
 {
   bb_bus_changes_touch_slowly (self->changes, self->host, BB_BUS_HOST_CHANGED);
+}
+
+static void
+refresh_cb (BbTimer *timer, gpointer user_data)
+{
+  host_changed (user_data);
+  bb_timer_start_in (timer, REFRESH_US);
 }
 
 static void
@@ -351,6 +362,7 @@ bb_bus_close (BbBus *self)
   g_return_if_fail (BB_IS_BUS (self));
 
   g_cancellable_cancel (self->cancellable);
+  bb_timer_stop (&self->refresh_timer);
   if (self->changes != NULL)
     bb_bus_changes_close (self->changes);
   if (self->host != NULL)
@@ -420,6 +432,8 @@ bb_bus_new (BbHost *host, GDBusConnection *connection, BbAuthority *authority, G
   self->changes = bb_bus_changes_new (connection, bb_host_get_loop (host), host);
   if (!export_objects (self, error))
     return NULL;
+  bb_timer_init (&self->refresh_timer, bb_host_get_loop (host), refresh_cb, self);
+  bb_timer_start_in (&self->refresh_timer, REFRESH_US);
   add_what_is_there (self);
   connect_signals (self);
   list_builds (self);
