@@ -106,10 +106,11 @@ bbctl_builds (Bbctl *self, const char *verb, int argc, char **argv)
   const GOptionEntry entries[] = {
     { "builder", 0, 0, G_OPTION_ARG_STRING, &builder, N_("Only of this builder"), N_("NAME") },
     { "slave", 0, 0, G_OPTION_ARG_STRING, &slave, N_("Only on this slave"), N_("NAME") },
-    { "state", 0, 0, G_OPTION_ARG_STRING, &state, N_("Only those that are pending, waiting-for-slave, running or finished"),
-      N_("STATE") },
+    { "state", 0, 0, G_OPTION_ARG_STRING, &state,
+      N_("Only those that are pending, waiting-for-slave, running or finished"), N_("STATE") },
     { "result", 0, 0, G_OPTION_ARG_STRING, &result, N_("Only those that ended so"), N_("RESULT") },
-    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit, N_("At most so many (30, with --json 1000), 0: all"), N_("N") },
+    { "limit", 'n', 0, G_OPTION_ARG_INT, &limit,
+      N_("At most so many (30; with --json 1000); 0: as many as bbhostd tells"), N_("N") },
     { NULL },
   };
   g_autoptr (GVariant) reply = NULL;
@@ -128,8 +129,7 @@ bbctl_builds (Bbctl *self, const char *verb, int argc, char **argv)
   insert_filter (&filter, "slave", slave);
   insert_filter (&filter, "state", state);
   insert_filter (&filter, "result", result);
-  if (limit > 0)
-    g_variant_dict_insert (&filter, "limit", "t", (guint64) limit);
+  g_variant_dict_insert (&filter, "limit", "t", limit > 0 ? (guint64) limit : G_MAXUINT32);
   reply = bbctl_read (self, BBCTL_HOST_PATH, BBCTL_HOST, "ListBuilds",
                       g_variant_new ("(@a{sv})", g_variant_dict_end (&filter)), "(aa{sv})", &error);
   if (reply == NULL)

@@ -39,7 +39,8 @@ bbctl_connect (Bbctl *self, GError **error)
     }
   reply = g_dbus_connection_call_sync (self->connection, "org.freedesktop.DBus", "/org/freedesktop/DBus",
                                        "org.freedesktop.DBus", "GetNameOwner", g_variant_new ("(s)", "org.bbhost"),
-                                       G_VARIANT_TYPE ("(s)"), G_DBUS_CALL_FLAGS_NONE, READ_TIME_MS, NULL, &local_error);
+                                       G_VARIANT_TYPE ("(s)"), G_DBUS_CALL_FLAGS_NONE, READ_TIME_MS, NULL,
+                                       &local_error);
   if (reply == NULL)
     {
       g_set_error (error, G_DBUS_ERROR, G_DBUS_ERROR_NAME_HAS_NO_OWNER,
@@ -63,7 +64,8 @@ bbctl_error_status (const GError *error)
     if (g_error_matches (error, G_DBUS_ERROR, gone[i]))
       return BBCTL_NO_DAEMON;
   /* GDBus itself tells of a connection that was cut, and of an answer that did not come, in this way. */
-  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED) || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED)
+      || g_error_matches (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
     return BBCTL_NO_DAEMON;
   return BBCTL_REFUSED;
 }
@@ -77,7 +79,8 @@ bbctl_fail (GError *error)
   /* The bus' own words, or GDBus', name a unique name or a socket. */
   if (status == BBCTL_NO_DAEMON && (remote || error->domain == G_IO_ERROR))
     g_printerr (_("bbctl: bbhostd has gone: %s\n"), error->message);
-  else
+  /* Whoever does not read on, as in `bbctl log 7 | head`, knows of that. */
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE))
     g_printerr ("bbctl: %s\n", error->message);
   g_error_free (error);
   return status;

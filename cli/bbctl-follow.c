@@ -196,6 +196,20 @@ print_event (BbctlFollow *self)
   print_if_new (self, object);
 }
 
+static void
+cancel (BbctlFollow *self)
+{
+  g_autoptr (GVariant) reply = NULL;
+  GError *error = NULL;
+
+  self->cancelled = TRUE;
+  reply = bbctl_change (self->ctl, self->path, BBCTL_BUILD, "Cancel",
+                        g_variant_new ("(s)", "interrupted by the user of bbctl"), NULL, &error);
+  if (reply == NULL && bbctl_error_status (error) == BBCTL_NO_DAEMON)
+    stop (self, g_steal_pointer (&error));
+  g_clear_error (&error); /* else it has just finished by itself */
+}
+
 static gboolean
 pump_cb (gpointer user_data)
 {
@@ -215,6 +229,9 @@ pump_one (BbctlFollow *self, BbctlTail *tail)
 
   if (!bbctl_tail_open (tail, self->ctl, self->path, &error) || !bbctl_tail_copy (tail, &more, &error))
     {
+      /* Nobody reads on, as in `bbctl run … | head`. */
+      if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_BROKEN_PIPE) && self->options.cancel_on_interrupt)
+        cancel (self);
       stop (self, error);
       return FALSE;
     }
@@ -332,9 +349,6 @@ tick_cb (gpointer user_data)
 static void
 interrupted (BbctlFollow *self, int signal_number)
 {
-  g_autoptr (GVariant) reply = NULL;
-  GError *error = NULL;
-
   self->signal_number = signal_number;
   /* The second time somebody does not want to wait for the cancelled one either. */
   if (!self->options.cancel_on_interrupt || self->cancelled || self->finished)
@@ -342,12 +356,7 @@ interrupted (BbctlFollow *self, int signal_number)
       g_main_loop_quit (self->loop);
       return;
     }
-  self->cancelled = TRUE;
-  reply = bbctl_change (self->ctl, self->path, BBCTL_BUILD, "Cancel",
-                        g_variant_new ("(s)", "interrupted by the user of bbctl"), NULL, &error);
-  if (reply == NULL && bbctl_error_status (error) == BBCTL_NO_DAEMON)
-    stop (self, g_steal_pointer (&error));
-  g_clear_error (&error); /* else it has just finished by itself */
+  cancel (self);
 }
 
 static gboolean

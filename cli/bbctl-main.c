@@ -35,8 +35,8 @@ static void
 add_common_options (Bbctl *self, GOptionContext *context)
 {
   const GOptionEntry entries[] = {
-    { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus, N_("The bus the daemon is on: system (the default) or session, or an address"),
-      N_("BUS") },
+    { "bus", 0, 0, G_OPTION_ARG_STRING, &self->bus,
+      N_("The bus the daemon is on: system (the default) or session, or an address"), N_("BUS") },
     { "json", 0, 0, G_OPTION_ARG_NONE, &self->json, N_("One JSON document on standard output, for programs"), NULL },
     { NULL },
   };

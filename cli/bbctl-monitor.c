@@ -188,8 +188,8 @@ bbctl_monitor (Bbctl *self, const char *verb, int argc, char **argv)
   ids[0] = g_dbus_connection_signal_subscribe (self->connection, self->owner, "org.freedesktop.DBus.Properties",
                                                "PropertiesChanged", NULL, NULL, G_DBUS_SIGNAL_FLAGS_NONE, changed_cb,
                                                &monitor, NULL);
-  ids[1] = g_dbus_connection_signal_subscribe (self->connection, self->owner, "org.freedesktop.DBus.ObjectManager", NULL,
-                                               ROOT, NULL, G_DBUS_SIGNAL_FLAGS_NONE, objects_cb, &monitor, NULL);
+  ids[1] = g_dbus_connection_signal_subscribe (self->connection, self->owner, "org.freedesktop.DBus.ObjectManager",
+                                               NULL, ROOT, NULL, G_DBUS_SIGNAL_FLAGS_NONE, objects_cb, &monitor, NULL);
   watch_id = g_bus_watch_name_on_connection (self->connection, self->owner, G_BUS_NAME_WATCHER_FLAGS_NONE, NULL,
                                              vanished_cb, &monitor, NULL);
   int_id = g_unix_signal_add (SIGINT, signal_cb, &monitor);

@@ -95,7 +95,8 @@ bbctl_table_to_string (BbctlTable *self, gboolean colour)
       append_cell (text, _(self->columns[i].title), &title, widths[i], i == n - 1, FALSE);
     }
   for (guint i = 0; i < self->cells->len; i++)
-    append_cell (text, g_ptr_array_index (self->cells, i), &self->columns[i % n], widths[i % n], i % n == n - 1, colour);
+    append_cell (text, g_ptr_array_index (self->cells, i), &self->columns[i % n], widths[i % n], i % n == n - 1,
+                 colour);
   return g_string_free (text, FALSE);
 }
 

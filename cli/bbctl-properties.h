@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* As in [properties NAME] of the configuration: an integer, true or false, or a text; in quotes always a text. Floating. */
+/* As in [properties NAME] of the configuration: an integer, true or false, or a text; in quotes always a text.
+ * Floating. */
 GVariant *bbctl_parse_property_value (const char *text);
 /* a{sv} of NAME=VALUE items, floating; NULL with the item that is *@wrong. */
 GVariant *bbctl_parse_properties (char **items, const char **wrong);

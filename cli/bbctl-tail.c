@@ -87,7 +87,8 @@ write_all (BbctlTail *self, const char *data, gsize length, GError **error)
         {
           int code = errno;
 
-          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), _("can't write the log: %s"), g_strerror (code));
+          g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), _("can't write the log: %s"),
+                       g_strerror (code));
           return FALSE;
         }
       data += MAX (n, 0);

@@ -290,13 +290,9 @@ waited_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   part_ended (user_data);
 }
 
-/* @command: words that have no blanks in them */
 static void
-start (Fixture *f, const char *input, const char *command)
+start_argv (Fixture *f, const char *input, char **argv)
 {
-  g_autofree char *line = g_strdup_printf ("%s/bbctl --bus %s %s", g_getenv ("BB_BUILDDIR"),
-                                           bb_test_bus_get_address (f->bus), command);
-  g_auto (GStrv) argv = g_strsplit (line, " ", -1);
   g_autoptr (GError) error = NULL;
 
   end_run (f);
@@ -315,6 +311,17 @@ start (Fixture *f, const char *input, const char *command)
   read_on (f, g_subprocess_get_stdout_pipe (f->process));
   read_on (f, g_subprocess_get_stderr_pipe (f->process));
   g_subprocess_wait_async (f->process, NULL, waited_cb, f);
+}
+
+/* @command: words that have no blanks in them */
+static void
+start (Fixture *f, const char *input, const char *command)
+{
+  g_autofree char *line = g_strdup_printf ("%s/bbctl --bus %s %s", g_getenv ("BB_BUILDDIR"),
+                                           bb_test_bus_get_address (f->bus), command);
+  g_auto (GStrv) argv = g_strsplit (line, " ", -1);
+
+  start_argv (f, input, argv);
 }
 
 static int
@@ -408,6 +415,34 @@ test_run_streams_and_cancels (Fixture *f, gconstpointer data)
   g_subprocess_send_signal (f->process, SIGINT);
   g_assert_cmpint (wait_end (f), ==, 130);
   g_assert_nonnull (strstr (f->calls->str, "Cancel('interrupted by the user of bbctl',)\n"));
+}
+
+static gboolean
+has_been_cancelled (gpointer user_data)
+{
+  Fixture *f = user_data;
+
+  if (strstr (f->calls->str, "Cancel(") != NULL)
+    return TRUE;
+  /* It is noticed when there is more to write. */
+  append_log (f, "stdout", "more\n");
+  return FALSE;
+}
+
+static void
+test_run_into_head (Fixture *f, gconstpointer data)
+{
+  g_autofree char *line = g_strdup_printf ("'%s/bbctl' --bus '%s' run -- x | head -n 1", g_getenv ("BB_BUILDDIR"),
+                                           bb_test_bus_get_address (f->bus));
+  char *argv[] = { (char *) "/bin/sh", (char *) "-c", line, NULL };
+
+  f->submitted = say_now;
+  start_argv (f, "", argv);
+  bb_test_run_until_true (has_output, f);
+  bb_test_run_until_true (has_been_cancelled, f);
+  wait_end (f);
+  g_assert_cmpstr (f->out->str, ==, "now\n");
+  g_assert_cmpstr (f->err->str, ==, "");
 }
 
 static void
@@ -656,6 +691,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("/bbctl/bus/D10/run", test_run);
   ADD ("/bbctl/bus/D10/run-streams-and-cancels", test_run_streams_and_cancels);
+  ADD ("/bbctl/bus/run-into-head", test_run_into_head);
   ADD ("/bbctl/bus/run-json", test_run_json);
   ADD ("/bbctl/bus/run-trouble", test_run_trouble);
   ADD ("/bbctl/bus/daemon-vanishes", test_daemon_vanishes);

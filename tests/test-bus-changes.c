@@ -256,6 +256,22 @@ test_added_and_removed (Fixture *f, gconstpointer data)
   assert_seen (f, 2, "/org/bbhost InterfacesRemoved ('/org/bbhost/slaves/bot', ['org.bbhost.Slave1'])");
 }
 
+/* A build that a restart brought back, of which nobody knows what clients have read: all of its change is told. */
+static void
+test_known (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GObject) thing = new_thing ("bot", FALSE);
+
+  bb_bus_changes_know (f->changes, &kind, thing);
+  bb_bus_changes_touch (f->changes, thing, CHANGED_STATE);
+  receive (f);
+  bb_bus_changes_know (f->changes, &kind, thing);
+  bb_bus_changes_touch (f->changes, thing, CHANGED_STATE);
+  receive (f);
+  g_assert_cmpuint (f->seen->len, ==, 1);
+  assert_seen (f, 0, "/org/bbhost/slaves/bot PropertiesChanged ('org.bbhost.Slave1', {'State': <'detached'>}, [])");
+}
+
 static void
 test_slowly (Fixture *f, gconstpointer data)
 {
@@ -330,6 +346,7 @@ main (int argc, char **argv)
   ADD ("/bus/changes/D5/no-difference", test_no_difference);
   ADD ("/bus/changes/D5/each-interface", test_each_interface);
   ADD ("/bus/changes/added-and-removed", test_added_and_removed);
+  ADD ("/bus/changes/known", test_known);
   ADD ("/bus/changes/slowly", test_slowly);
   ADD ("/bus/changes/logs", test_logs);
   ADD ("/bus/changes/D5/stuck-bus", test_stuck_bus);

@@ -560,7 +560,8 @@ test_owner_authority (Fixture *f, gconstpointer data)
   g_assert_true (bb_authority_check_finish (authority, wait_for (&result), &error));
   g_assert_no_error (error);
   /* Who can't be asked about may not. */
-  bb_authority_check_async (authority, f->server, ":1.4711", BB_ACTION_MANAGE_HOST, NULL, bb_test_store_result, &nobody);
+  bb_authority_check_async (authority, f->server, ":1.4711", BB_ACTION_MANAGE_HOST, NULL, bb_test_store_result,
+                            &nobody);
   g_assert_false (bb_authority_check_finish (authority, wait_for (&nobody), &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_NOT_AUTHORIZED);
   g_assert_nonnull (strstr (error->message, "org.bbhost.manage-host is not allowed"));

@@ -178,7 +178,9 @@ find (gpointer context, const char *element)
 {
   guint64 number;
 
-  return bb_bus_path_parse_number (element, &number) ? bb_build_master_find (bb_host_get_builds (context), number) : NULL;
+  if (!bb_bus_path_parse_number (element, &number))
+    return NULL;
+  return bb_build_master_find (bb_host_get_builds (context), number);
 }
 
 const BbBusKind bb_bus_build_kind = {

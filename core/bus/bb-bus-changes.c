@@ -408,19 +408,36 @@ bb_bus_changes_close (BbBusChanges *self)
   g_hash_table_remove_all (self->logs);
 }
 
-void
-bb_bus_changes_add (BbBusChanges *self, const BbBusKind *kind, gpointer object, gboolean announce_it)
+/* NULL: it is known already. */
+static Entry *
+make_entry (BbBusChanges *self, const BbBusKind *kind, gpointer object)
 {
   Entry *entry;
-  guint64 *told;
 
   if (g_hash_table_contains (self->entries, object) || g_cancellable_is_cancelled (self->cancellable))
-    return;
+    return NULL;
   entry = g_malloc0 (sizeof (Entry) + count_properties (kind) * sizeof (guint64));
   entry->kind = kind;
   entry->object = g_object_ref (object);
   entry->link.data = entry;
   g_hash_table_insert (self->entries, object, entry);
+  return entry;
+}
+
+void
+bb_bus_changes_know (BbBusChanges *self, const BbBusKind *kind, gpointer object)
+{
+  make_entry (self, kind, object);
+}
+
+void
+bb_bus_changes_add (BbBusChanges *self, const BbBusKind *kind, gpointer object, gboolean announce_it)
+{
+  Entry *entry = make_entry (self, kind, object);
+  guint64 *told;
+
+  if (entry == NULL)
+    return;
   told = entry->told;
   for (const BbBusFace *const *face = kind->faces; *face != NULL; face++)
     for (const BbBusProperty *property = (*face)->properties; property->name != NULL; property++, told++)

@@ -21,6 +21,8 @@ void bb_bus_changes_close (BbBusChanges *self);
 
 /* @announce: tell of it; else it was there from the beginning. Its properties are what a change is compared with. */
 void bb_bus_changes_add (BbBusChanges *self, const BbBusKind *kind, gpointer object, gboolean announce);
+/* It was there before, but what was told of it is not known: all of its next change is told. */
+void bb_bus_changes_know (BbBusChanges *self, const BbBusKind *kind, gpointer object);
 /* @changes: what may have changed, in the bits of the kind's properties. An object that is not known is none. */
 void bb_bus_changes_touch (BbBusChanges *self, gpointer object, guint changes);
 /* The last change is told before that it is gone. */

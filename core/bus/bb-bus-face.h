@@ -55,9 +55,11 @@ const BbBusProperty *bb_bus_face_find_property (const BbBusFace *face, const cha
 GVariant *bb_bus_property_get (const BbBusProperty *property, gpointer context, gpointer object); /* (transfer full) */
 GVariant *bb_bus_face_get_all (const BbBusFace *face, gpointer context, gpointer object); /* a{sv}, floating */
 
-/* Adds all that have a list key, of all faces: also of those that do not apply, as lists have the same keys everywhere. */
+/* Adds all that have a list key, of all faces: also of those that do not apply, as lists have the same keys
+ * everywhere. */
 void bb_bus_kind_describe (const BbBusKind *kind, gpointer context, gpointer object, GVariantBuilder *builder);
 const BbBusFace *bb_bus_kind_find_face (const BbBusKind *kind, const char *interface_name);
-GVariant *bb_bus_kind_get_interfaces (const BbBusKind *kind, gpointer context, gpointer object); /* a{sa{sv}}, floating */
+/* a{sa{sv}}, floating */
+GVariant *bb_bus_kind_get_interfaces (const BbBusKind *kind, gpointer context, gpointer object);
 
 G_END_DECLS

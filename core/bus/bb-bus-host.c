@@ -191,7 +191,8 @@ return_descriptions (BbBusCall *call, const BbBusKind *kind, GPtrArray *objects)
 static void
 handle_list_slaves (BbBusCall *call)
 {
-  return_descriptions (call, &bb_bus_slave_kind, bb_slave_manager_list (bb_host_get_slaves (bb_bus_call_get_host (call))));
+  return_descriptions (call, &bb_bus_slave_kind,
+                       bb_slave_manager_list (bb_host_get_slaves (bb_bus_call_get_host (call))));
 }
 
 static void

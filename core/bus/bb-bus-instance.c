@@ -3,7 +3,6 @@
 
 #include "bb-bus-info.h"
 #include "bb-bus-private.h"
-#include "bb-log.h"
 #include "bb-notice.h"
 
 static GVariant *
@@ -71,30 +70,30 @@ is_at_work (BbHost *host, BbLedgerRow *row)
 {
   BbSlave *slave = bb_slave_manager_find (bb_host_get_slaves (host), bb_ledger_row_get_slave_name (row));
 
-  return slave != NULL && bb_slave_is_attached (slave) && bb_slave_manager_get_row (bb_host_get_slaves (host), slave) == row;
+  return slave != NULL && bb_slave_is_attached (slave)
+         && bb_slave_manager_get_row (bb_host_get_slaves (host), slave) == row;
 }
 
-/* It goes out in the way of all other notices about instances, which begins at the slave manager. */
+/* It goes out in the way of all other notices about instances, which begins at the slave manager; the host logs it and
+ * adds its administrators. */
 static void
 send_notice (BbHost *host, BbLedgerRow *row, const char *by, const char *why)
 {
   g_autofree char *summary
-    = g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s %s, slave %s) was forgotten by %s: %s; nobody looks after it "
-                       "any more, and if it exists it goes on costing money",
+    = g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s %s, slave %s) was forgotten by %s: %s; nobody looks after "
+                       "it any more, and if it exists it goes on costing money",
                        bb_ledger_row_get_number (row), bb_ledger_row_get_backend (row),
                        bb_ledger_row_get_instance_id (row), bb_ledger_row_get_slave_name (row), by, why);
   GVariantDict details;
   g_autoptr (BbNotice) notice = NULL;
 
   g_variant_dict_init (&details, NULL);
-  g_variant_dict_insert (&details, "number", "t", bb_ledger_row_get_number (row));
+  g_variant_dict_insert (&details, "instance", "t", bb_ledger_row_get_number (row));
   g_variant_dict_insert (&details, "slave", "s", bb_ledger_row_get_slave_name (row));
   g_variant_dict_insert (&details, "backend", "s", bb_ledger_row_get_backend (row));
   g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
   g_variant_dict_insert (&details, "reason", "s", why);
-  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE,
-                          (const char *const *) bb_config_get_host (bb_host_get_config (host))->admin, summary,
-                          g_variant_dict_end (&details));
+  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
   g_signal_emit_by_name (bb_host_get_slaves (host), "notice", notice);
 }
 
@@ -149,8 +148,6 @@ forget (BbBusCall *call, char *by)
   forgetting->by = by;
   g_variant_get (bb_bus_call_get_parameters (call), "(s)", &forgetting->why);
   text = g_strdup_printf ("forgotten by %s: %s", by, forgetting->why);
-  bb_log_instance (G_LOG_LEVEL_WARNING, bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row),
-                   "%s (%s %s)", text, bb_ledger_row_get_backend (row), bb_ledger_row_get_instance_id (row));
   bb_ledger_close (bb_host_get_ledger (host), row, text, forgotten_cb, forgetting);
 }
 

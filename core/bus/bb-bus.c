@@ -9,6 +9,9 @@ static const BbBusKind *const subtrees[] = { &bb_bus_slave_kind, &bb_bus_build_k
 /* InstancesUnconfirmed grows by time alone. */
 #define REFRESH_US (60 * G_TIME_SPAN_SECOND)
 
+/* Of each state, of builds that a restart brought back; others become objects when they change. */
+#define MAX_LISTED 10000
+
 struct _BbBus
 {
   GObject parent_instance;
@@ -209,6 +212,9 @@ build_added_cb (BbBuildMaster *builds, BbBuild *build, BbBus *self)
 static void
 build_changed_cb (BbBuildMaster *builds, BbBuild *build, guint changes, BbBus *self)
 {
+  /* One of very many that a restart brought back. */
+  if (bb_build_get_state (build) != BB_BUILD_FINISHED)
+    bb_bus_changes_know (self->changes, &bb_bus_build_kind, build);
   bb_bus_changes_touch (self->changes, build, changes);
   host_changed (self);
 }
@@ -216,6 +222,7 @@ build_changed_cb (BbBuildMaster *builds, BbBuild *build, guint changes, BbBus *s
 static void
 build_finished_cb (BbBuildMaster *builds, BbBuild *build, BbBus *self)
 {
+  bb_bus_changes_know (self->changes, &bb_bus_build_kind, build);
   bb_bus_changes_remove (self->changes, build);
   host_changed (self);
 }
@@ -305,6 +312,7 @@ list_builds (BbBus *self)
 
       g_variant_dict_init (&filter, NULL);
       g_variant_dict_insert (&filter, "state", "s", bb_build_state_to_string (live[i]));
+      g_variant_dict_insert (&filter, "limit", "t", (guint64) MAX_LISTED);
       self->n_unlisted++;
       bb_build_master_list_async (bb_host_get_builds (self->host), g_variant_dict_end (&filter), self->cancellable,
                                   builds_listed_cb, g_object_ref (self));
