@@ -35,14 +35,17 @@ test_success (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_text (build_fixture_wait (f, 1), "success");
   assert_text (build_fixture_get_steps (f, 1), "only=success");
   assert_text (build_fixture_read_log (f, 1, "", ""), "true\nout\nerr\n");
-  assert_text (build_fixture_read_log (f, 1, "only", "stdout"), "step \"only\" has no log \"stdout\"; there are: only.stdio");
+  assert_text (build_fixture_read_log (f, 1, "only", "stdout"),
+               "step \"only\" has no log \"stdout\"; there are: only.stdio");
   assert_text (build_fixture_read_log (f, 2, "", ""), "there is no build 2");
   g_assert_cmpstr (f->events->str, ==, "+1 !1=success ");
   g_assert_cmpuint (bb_build_master_count_running (f->master), ==, 0);
 
   list = build_fixture_list (f, NULL);
   text = g_variant_print (list, FALSE);
-  g_assert_nonnull (strstr (text, "'number': <uint64 1>, 'builder': <'one'>, 'slave': <'a'>, 'state': <'finished'>, 'result': <'success'>"));
+  g_assert_nonnull (strstr (text,
+                            "'number': <uint64 1>, 'builder': <'one'>, 'slave': <'a'>, 'state': <'finished'>, "
+                            "'result': <'success'>"));
   g_assert_nonnull (strstr (text, "'exit_code': <0>"));
   g_assert_nonnull (strstr (text, "'logs': <['stdio']>"));
 }
@@ -67,7 +70,8 @@ test_refusals (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_null (build_fixture_run (f, "a", "", NULL, &message));
   assert_text (message, "there is no command to run");
   g_assert_null (build_fixture_run (f, "a", "ls", "{'timeout': <'soon'>}", &message));
-  assert_text (message, "option \"timeout\" has type s, and would be right as a number of seconds from 0 to 1000000000");
+  assert_text (message, "option \"timeout\" has type s, and would be right as a number of seconds from 0 to "
+                        "1000000000");
   g_assert_cmpstr (f->events->str, ==, "");
 }
 
@@ -115,7 +119,8 @@ test_end_full_disk (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 
 #define FLAGS                                                                                                          \
   SLAVES "[builder f]\nslavenames=a;\nsteps=first;second;third;last;\n"                                                \
-         "[step first]\ncommand=exit %(prop:first:-0)s\nhalt_on_failure=%(HALT)\nflunk_on_failure=%(FLUNK)\nwarn_on_failure=%(WARN)\n" \
+         "[step first]\ncommand=exit %(prop:first:-0)s\nhalt_on_failure=%(HALT)\nflunk_on_failure=%(FLUNK)\n" \
+         "warn_on_failure=%(WARN)\n" \
          "[step second]\ncommand=second\n"                                                                             \
          "[step third]\ncommand=third\ndo_step_if=%(prop:third:-)s\n"                                                  \
          "[step last]\ncommand=exit %(prop:last:-0)s\nalways_run=true\n"
@@ -176,22 +181,29 @@ test_properties (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_autofree char *line = NULL;
   g_autofree char *shown = NULL;
 
-  build_fixture_configure (f, SLAVES "[builder one]\nslavenames=a;\nsteps=only;\nproperties=os=builder;by=builder;n=7;\n"
-                                     "[step only]\ncommand=%(prop:os)s %(prop:by)s %(prop:n)s %(prop:flag)s %(prop:slavename)s "
-                                     "%(slave:name)s %(prop:buildername)s %(prop:buildnumber)s %(prop:builddir)s %(prop:none:-dflt)s 100%%\n");
+  build_fixture_configure (f,
+                           SLAVES "[builder one]\nslavenames=a;\nsteps=only;\nproperties=os=builder;by=builder;n=7;\n"
+                                     "[step only]\ncommand=%(prop:os)s %(prop:by)s %(prop:n)s %(prop:flag)s "
+                                     "%(prop:slavename)s "
+                                     "%(slave:name)s %(prop:buildername)s %(prop:buildnumber)s %(prop:builddir)s "
+                                     "%(prop:none:-dflt)s 100%%\n");
   link = build_fixture_attach (f, "a");
   slave = bb_slave_manager_find (f->slaves, "a");
   g_clear_pointer (&settings->properties, g_variant_unref);
   settings->properties = g_variant_ref_sink (g_variant_new_parsed ("{'os': <'slave'>, 'flag': <true>}"));
   g_object_set (slave, "settings", settings, NULL);
-  build = build_fixture_submit (f, "one", "{'properties': <{'os': <'request'>, 'by': <'request'>, 'slavename': <'evil'>}>}", NULL);
+  build = build_fixture_submit (f, "one",
+                                "{'properties': <{'os': <'request'>, 'by': <'request'>, 'slavename': "
+                                "<'evil'>}>}", NULL);
   command = build_fixture_wait_command (f, link, "one");
   line = bb_fake_command_get_text (command, "command");
   g_assert_cmpstr (line, ==, "slave request 7 true a a one 1 /home/bot/one dflt 100%");
   shown = g_variant_print (bb_build_get_properties (build), FALSE);
   g_assert_cmpstr (shown, ==,
-                   "{'basedir': <'/home/bot'>, 'builddir': <'/home/bot/one'>, 'buildername': <'one'>, 'buildnumber': <int64 1>, "
-                   "'by': <'request'>, 'flag': <true>, 'n': <int64 7>, 'os': <'slave'>, 'slavename': <'a'>, 'workername': <'a'>}");
+                   "{'basedir': <'/home/bot'>, 'builddir': <'/home/bot/one'>, 'buildername': <'one'>, "
+                   "'buildnumber': <int64 1>, "
+                   "'by': <'request'>, 'flag': <true>, 'n': <int64 7>, 'os': <'slave'>, 'slavename': <'a'>, "
+                   "'workername': <'a'>}");
   bb_fake_command_end (command, 0);
   assert_text (build_fixture_wait (f, 1), "success");
 }
@@ -199,7 +211,9 @@ test_properties (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 static void
 test_missing_property (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  build_fixture_configure (f, SLAVES "[builder one]\nslavenames=a;\nsteps=only;\n[step only]\ncommand=echo %(prop:nope)s\n");
+  build_fixture_configure (f,
+                           SLAVES "[builder one]\nslavenames=a;\nsteps=only;\n[step only]\ncommand=echo "
+                                  "%(prop:nope)s\n");
   build_fixture_attach (f, "a");
   build_fixture_submit (f, "one", NULL, NULL);
   {
@@ -208,7 +222,8 @@ test_missing_property (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
     g_assert_true (g_str_has_prefix (result, "exception: only: command: "));
     g_assert_nonnull (strstr (result, "nope"));
     /* not the slave's fault: it need not rest */
-    g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==, BB_RESULT_FAILURE);
+    g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==,
+                     BB_RESULT_FAILURE);
   }
 }
 
@@ -271,7 +286,9 @@ test_cancel_running (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   BbFakeLink *link;
   BbRemoteCommand *command;
 
-  build_fixture_configure (f, SLAVES "[builder one]\nslavenames=a;\nsteps=only;more;clean;\n[step only]\ncommand=sleep 100\n"
+  build_fixture_configure (f,
+                           SLAVES "[builder one]\nslavenames=a;\nsteps=only;more;clean;\n[step only]\n"
+                                  "command=sleep 100\n"
                                      "[step more]\ncommand=more\n[step clean]\ncommand=clean\nalways_run=true\n");
   link = build_fixture_attach (f, "a");
   build_fixture_submit (f, "one", NULL, NULL);
@@ -327,7 +344,8 @@ test_step_failures (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   bb_fake_command_update (command, "rc", g_variant_new_int64 (0));
   bb_fake_command_done (command, error); /* counts although rc is 0 */
   assert_text (build_fixture_wait (f, 1), "exception: only: builtins.OSError: no such directory");
-  g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==, BB_RESULT_EXCEPTION);
+  g_assert_cmpint (bb_fake_slaves_get_last_result (f->slaves, bb_slave_manager_find (f->slaves, "a")), ==,
+                   BB_RESULT_EXCEPTION);
 
   build_fixture_submit (f, "one", NULL, NULL);
   bb_fake_command_done (build_fixture_wait_command (f, link, "one"), NULL);
@@ -349,15 +367,18 @@ static void
 test_run (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   BbFakeLink *link = build_fixture_attach (f, "a");
-  BbBuild *build = build_fixture_run (f, "a", "printf %s %(x) 100%", "{'timeout': <60>, 'env': <{'A': 'b'}>, 'stdin': <'in'>}", NULL);
+  BbBuild *build = build_fixture_run (f, "a", "printf %s %(x) 100%",
+                                      "{'timeout': <60>, 'env': <{'A': 'b'}>, 'stdin': <'in'>}", NULL);
   BbRemoteCommand *command = build_fixture_wait_command (f, link, BB_RUN_BUILDER);
   g_autofree char *args = g_variant_print (command->args, FALSE);
   g_autoptr (GVariant) list = NULL;
   g_autofree char *text = NULL;
 
   g_assert_cmpstr (args, ==,
-                   "{'command': <['printf', '%s', '%(x)', '100%']>, 'workdir': <'build'>, 'env': <{'A': 'b'}>, 'logfiles': <@a{ss} {}>, "
-                   "'initial_stdin': <'in'>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': <int64 60>, 'maxTime': <@mv nothing>, "
+                   "{'command': <['printf', '%s', '%(x)', '100%']>, 'workdir': <'build'>, 'env': <{'A': 'b'}>, "
+                   "'logfiles': <@a{ss} {}>, "
+                   "'initial_stdin': <'in'>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': <int64 60>, "
+                   "'maxTime': <@mv nothing>, "
                    "'sigtermTime': <@mv nothing>, 'usePTY': <false>, 'logEnviron': <false>}");
   g_assert_cmpstr (bb_build_get_builder (build), ==, "");
   bb_fake_command_output (command, BB_OUTPUT_HEADER, NULL, "header\n");
@@ -405,7 +426,9 @@ test_watched_logs (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   BbFakeLink *link;
   BbRemoteCommand *command;
 
-  build_fixture_configure (f, SLAVES "[builder one]\nslavenames=a;\nsteps=only;\n[step only]\ncommand=make\nlogfiles=test=t.log;\n");
+  build_fixture_configure (f,
+                           SLAVES "[builder one]\nslavenames=a;\nsteps=only;\n[step only]\ncommand=make\n"
+                                  "logfiles=test=t.log;\n");
   link = build_fixture_attach (f, "a");
   build_fixture_submit (f, "one", NULL, NULL);
   command = build_fixture_wait_command (f, link, "one");
@@ -447,7 +470,8 @@ test_log_full_disk (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   BbFakeLink *link = build_fixture_attach (f, "a");
   g_autofree char *folder = g_build_filename (f->dir, "builds", NULL);
-  g_autofree char *expected = g_strdup_printf ("exception: only: can't open %s/1/0-only.stdio: Not a directory", folder);
+  g_autofree char *expected = g_strdup_printf ("exception: only: can't open %s/1/0-only.stdio: Not a directory",
+                                               folder);
   BbRemoteCommand *command;
 
   g_assert_true (g_file_set_contents (folder, "in the way", -1, NULL));
@@ -465,7 +489,8 @@ test_log_full_disk (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_text (build_fixture_wait (f, 2), "success");
 }
 
-/* D15: a daemon that is killed forgets nothing: pending builds are pending in order, those that ran are retries, first in line. */
+/* D15: a daemon that is killed forgets nothing: pending builds are pending in order, those that ran are retries, first
+ * in line. */
 static void
 test_restart (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
@@ -515,7 +540,8 @@ test_shutdown (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   build_fixture_submit (f, "one", "{'slave': <'b'>}", NULL);
   command = build_fixture_wait_command (f, a, "one");
   build_fixture_wait_command (f, b, "one");
-  bb_build_master_shutdown_async (f->master, bb_loop_now_us (f->loop) + 10 * G_USEC_PER_SEC, bb_test_store_result, &result);
+  bb_build_master_shutdown_async (f->master, bb_loop_now_us (f->loop) + 10 * G_USEC_PER_SEC, bb_test_store_result,
+                                  &result);
   build_fixture_submit (f, "one", NULL, NULL);
   bb_fake_command_end (command, 0);
   assert_text (build_fixture_wait (f, 1), "success");
@@ -529,7 +555,8 @@ test_shutdown (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (bb_build_master_shutdown_finish (f->master, result, NULL));
   assert_text (build_fixture_wait (f, 2), "retry: bbhostd was stopped while it ran");
   g_assert_null (bb_fake_link_get_command (a, NULL)); /* nothing new was begun */
-  g_assert_cmpstr (bb_build_get_reason (bb_build_master_find (f->master, 3)), ==, "bbhostd is stopping; it is kept for the next start");
+  g_assert_cmpstr (bb_build_get_reason (bb_build_master_find (f->master, 3)), ==,
+                   "bbhostd is stopping; it is kept for the next start");
 }
 
 static void
@@ -603,7 +630,8 @@ test_retention (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpuint (g_variant_n_children (list), ==, 1); /* the next number follows from the newest */
 }
 
-#define ADD(PATH, CONFIG, FUNC) g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
+#define ADD(PATH, CONFIG, FUNC)                                                                                        \
+  g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
 
 int
 main (int argc, char **argv)

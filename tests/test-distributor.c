@@ -369,7 +369,8 @@ test_lost_frees (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 static void
 test_flat (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
-  g_autoptr (GString) config = g_string_new ("[slave s{0001..2000}]\npassword=x\n[builder one]\nslavenames=s*;\nsteps=s;\n" STEP);
+  g_autoptr (GString) config = g_string_new ("[slave s{0001..2000}]\npassword=x\n[builder one]\nslavenames=s*;\n"
+                                             "steps=s;\n" STEP);
   guint before, used;
 
   for (guint i = 1; i <= 2000; i++)
@@ -389,7 +390,8 @@ test_flat (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpuint (used, <=, 20); /* of availabilities: a slave's own events, and no more */
 }
 
-#define ADD(PATH, CONFIG, FUNC) g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
+#define ADD(PATH, CONFIG, FUNC)                                                                                        \
+  g_test_add (PATH, BuildFixture, CONFIG, build_fixture_set_up, FUNC, build_fixture_tear_down)
 
 int
 main (int argc, char **argv)

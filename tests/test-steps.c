@@ -4,7 +4,8 @@
 #include "bb-properties.h"
 #include "bb-step-types.h"
 
-/* The arguments of the commands that @step becomes, with the properties of @properties, each ended by "\n"; or the error. */
+/* The arguments of the commands that @step becomes, with the properties of @properties, each ended by "\n"; or the
+ * error. */
 static char *
 make_args (const BbStepConfig *step, const char *properties, const char *const *builder_env)
 {
@@ -45,17 +46,25 @@ test_shell (void)
   char *env[] = { "A=%(prop:x)s", "B=step", NULL };
   char *logfiles[] = { "test=%(prop:x)s.log", NULL };
   const char *const builder_env[] = { "B=builder", "C=builder", NULL };
-  BbStepConfig step = { .type = BB_STEP_SHELL, .command = "make %(prop:x)s 100%%", .timeout = 1200, .log_environ = TRUE };
+  BbStepConfig step = { .type = BB_STEP_SHELL, .command = "make %(prop:x)s 100%%", .timeout = 1200,
+                       .log_environ = TRUE };
   g_autofree char *with_env = NULL;
 
-  assert_args (&step, "shell {'command': <'make y 100%'>, 'workdir': <'build'>, 'env': <@mv nothing>, 'logfiles': <@a{ss} {}>, "
-                      "'initial_stdin': <@mv nothing>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': <int64 1200>, "
-                      "'maxTime': <@mv nothing>, 'sigtermTime': <@mv nothing>, 'usePTY': <false>, 'logEnviron': <true>}\n");
-  step = (BbStepConfig){ .type = BB_STEP_SHELL, .argv = (char *[]){ "printf", "%%s", "%(prop:n)s", NULL }, .workdir = "%(slave:name)s",
-                         .timeout = 0, .max_time = 0.5, .sigterm_time = 3, .use_pty = TRUE, .initial_stdin = "%(host:name)s",
+  assert_args (&step, "shell {'command': <'make y 100%'>, 'workdir': <'build'>, 'env': <@mv nothing>, 'logfiles': "
+                      "<@a{ss} {}>, "
+                      "'initial_stdin': <@mv nothing>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': "
+                      "<int64 1200>, "
+                      "'maxTime': <@mv nothing>, 'sigtermTime': <@mv nothing>, 'usePTY': <false>, 'logEnviron': "
+                      "<true>}\n");
+  step = (BbStepConfig){ .type = BB_STEP_SHELL, .argv = (char *[]){ "printf", "%%s", "%(prop:n)s", NULL },
+                        .workdir = "%(slave:name)s",
+                         .timeout = 0, .max_time = 0.5, .sigterm_time = 3, .use_pty = TRUE,
+                         .initial_stdin = "%(host:name)s",
                          .logfiles = logfiles };
-  assert_args (&step, "shell {'command': <['printf', '%s', '3']>, 'workdir': <'bot'>, 'env': <@mv nothing>, 'logfiles': <{'test': 'y.log'}>, "
-                      "'initial_stdin': <'host'>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': <@mv nothing>, "
+  assert_args (&step, "shell {'command': <['printf', '%s', '3']>, 'workdir': <'bot'>, 'env': <@mv nothing>, "
+                      "'logfiles': <{'test': 'y.log'}>, "
+                      "'initial_stdin': <'host'>, 'want_stdout': <true>, 'want_stderr': <true>, 'timeout': <@mv "
+                      "nothing>, "
                       "'maxTime': <0.5>, 'sigtermTime': <int64 3>, 'usePTY': <true>, 'logEnviron': <false>}\n");
   step = (BbStepConfig){ .type = BB_STEP_SHELL, .command = "x", .env = env };
   with_env = make_args (&step, "{'x': <'y'>}", builder_env);
@@ -67,16 +76,22 @@ test_shell (void)
 static void
 test_transfers (void)
 {
-  BbStepConfig step = { .type = BB_STEP_UPLOAD, .source = "%(prop:x)s.tar", .destination = "/srv/x", .keep_stamp = TRUE };
+  BbStepConfig step = { .type = BB_STEP_UPLOAD, .source = "%(prop:x)s.tar", .destination = "/srv/x",
+                       .keep_stamp = TRUE };
 
-  assert_args (&step, "uploadFile {'workdir': <'build'>, 'workersrc': <'y.tar'>, 'maxsize': <@mv nothing>, 'blocksize': <int64 262144>, "
+  assert_args (&step, "uploadFile {'workdir': <'build'>, 'workersrc': <'y.tar'>, 'maxsize': <@mv nothing>, "
+                      "'blocksize': <int64 262144>, "
                       "'keepstamp': <true>}\n");
   /* A slave takes a file of exactly maxsize bytes for one that was cut off. */
-  step = (BbStepConfig){ .type = BB_STEP_UPLOAD_DIRECTORY, .source = "doc", .compress = "gz", .max_size = 1000, .block_size = 1 };
-  assert_args (&step, "uploadDirectory {'workdir': <'build'>, 'workersrc': <'doc'>, 'maxsize': <int64 1001>, 'blocksize': <int64 4096>, "
+  step = (BbStepConfig){ .type = BB_STEP_UPLOAD_DIRECTORY, .source = "doc", .compress = "gz", .max_size = 1000,
+                        .block_size = 1 };
+  assert_args (&step, "uploadDirectory {'workdir': <'build'>, 'workersrc': <'doc'>, 'maxsize': <int64 1001>, "
+                      "'blocksize': <int64 4096>, "
                       "'compress': <'gz'>}\n");
-  step = (BbStepConfig){ .type = BB_STEP_DOWNLOAD, .source = "/x", .destination = "in/%(prop:x)s", .mode = "0640", .block_size = 1 << 30 };
-  assert_args (&step, "downloadFile {'workdir': <'build'>, 'workerdest': <'in/y'>, 'maxsize': <@mv nothing>, 'blocksize': <int64 524288>, "
+  step = (BbStepConfig){ .type = BB_STEP_DOWNLOAD, .source = "/x", .destination = "in/%(prop:x)s", .mode = "0640",
+                        .block_size = 1 << 30 };
+  assert_args (&step, "downloadFile {'workdir': <'build'>, 'workerdest': <'in/y'>, 'maxsize': <@mv nothing>, "
+                      "'blocksize': <int64 524288>, "
                       "'mode': <int64 416>}\n");
 }
 
@@ -91,7 +106,8 @@ test_directories (void)
   assert_args (&step, "rmdir {'dir': <'a'>, 'timeout': <int64 120>, 'logEnviron': <false>}\n"
                       "rmdir {'dir': <'y/b'>, 'timeout': <int64 120>, 'logEnviron': <false>}\n");
   step = (BbStepConfig){ .type = BB_STEP_COPY, .source = "a", .destination = "%(prop:x)s", .timeout = 5 };
-  assert_args (&step, "cpdir {'fromdir': <'a'>, 'todir': <'y'>, 'timeout': <int64 5>, 'maxTime': <@mv nothing>, 'logEnviron': <false>}\n");
+  assert_args (&step, "cpdir {'fromdir': <'a'>, 'todir': <'y'>, 'timeout': <int64 5>, 'maxTime': <@mv nothing>, "
+                      "'logEnviron': <false>}\n");
 }
 
 static void
@@ -143,7 +159,8 @@ static void
 test_property_text (void)
 {
   static const struct { const char *value; const char *text; } cases[] = {
-    { "'x y'", "x y" }, { "true", "true" }, { "int64 -7", "-7" }, { "uint64 18446744073709551615", "18446744073709551615" },
+    { "'x y'", "x y" }, { "true", "true" }, { "int64 -7", "-7" }, { "uint64 18446744073709551615",
+                                                                   "18446744073709551615" },
     { "1.5", "1.5" },   { "3.0", "3" },     { "['a', 'b']", "['a', 'b']" },
   };
 
@@ -159,7 +176,8 @@ test_property_text (void)
 static void
 test_merge (void)
 {
-  g_autoptr (GVariant) builder = g_variant_ref_sink (g_variant_new_parsed ("{'a': <'builder'>, 'b': <'builder'>, 'c': <1>}"));
+  g_autoptr (GVariant) builder = g_variant_ref_sink (g_variant_new_parsed ("{'a': <'builder'>, 'b': <'builder'>, "
+                                                                           "'c': <1>}"));
   g_autoptr (GVariant) request = g_variant_ref_sink (g_variant_new_parsed ("{'b': <'request'>, 'c': <true>}"));
   g_autoptr (GVariant) slave = g_variant_ref_sink (g_variant_new_parsed ("{'c': <'slave'>}"));
   GVariant *layers[] = { builder, NULL, request, slave };

@@ -121,7 +121,8 @@ check_link (const char *name, const char *link, GError **error)
         depth++;
     }
   if (!ok)
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the archive has a link \"%.200s\" to \"%.200s\", which lies outside",
+    g_set_error (error, BB_ERROR, BB_ERROR_FAILED,
+                 "the archive has a link \"%.200s\" to \"%.200s\", which lies outside",
                  name, link);
   return ok;
 }
@@ -197,7 +198,8 @@ check_archive (const char *path, gint64 max_bytes, GCancellable *cancellable, GE
 
       if (++n_members > BB_ARCHIVE_MAX_MEMBERS)
         {
-          g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the archive has more than %d members", BB_ARCHIVE_MAX_MEMBERS);
+          g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the archive has more than %d members",
+                       BB_ARCHIVE_MAX_MEMBERS);
           return FALSE;
         }
       if (archive_entry_size (entry) > left)

@@ -15,9 +15,9 @@ G_BEGIN_DECLS
  * @target: the folder that its first member stands for; made when missing, else filled beside what is there
  * @max_bytes: most that all members may take unpacked; 0: %BB_ARCHIVE_MAX_BYTES
  *
- * For a thread: blocks. The names `/`, `.`, `./` and the empty one stand for @target itself. Everything is looked at before
- * anything is written: other absolute names, `..`, links that lead out of @target, and all that is no file, folder
- * or link is refused, as is too much. Owners and the bits for set-user-id and the like are ignored.
+ * For a thread: blocks. The names `/`, `.`, `./` and the empty one stand for @target itself. Everything is looked at
+ * before anything is written: other absolute names, `..`, links that lead out of @target, and all that is no file,
+ * folder or link is refused, as is too much. Owners and the bits for set-user-id and the like are ignored.
  */
 gboolean bb_archive_unpack (const char *path, const char *target, gint64 max_bytes, GCancellable *cancellable,
                             GError **error);

@@ -52,7 +52,8 @@ bb_build_filter_check (GVariant *filter, GError **error)
         }
       if (!g_variant_is_of_type (value, G_VARIANT_TYPE (filter_keys[i].type)))
         {
-          g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "filter \"%s\" has type %s, and would be right as %s",
+          g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT,
+                       "filter \"%s\" has type %s, and would be right as %s",
                        name, g_variant_get_type_string (value), filter_keys[i].type);
           return FALSE;
         }
@@ -193,7 +194,8 @@ steps_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       GVariant *row = g_ptr_array_index (listing->rows, i);
       guint64 number = (guint64) get_integer (row, "number");
       GPtrArray *of_build = g_hash_table_lookup (steps, &number);
-      GVariant *description = bb_build_describe_rows (row, of_build != NULL ? (GVariant *const *) of_build->pdata : NULL,
+      GVariant *description = bb_build_describe_rows (row,
+                                                      of_build != NULL ? (GVariant *const *) of_build->pdata : NULL,
                                                       of_build != NULL ? of_build->len : 0);
 
       g_hash_table_insert (listing->described, copy_number (number), g_variant_ref_sink (description));

@@ -20,8 +20,8 @@ bb_build_files_directory (const char *directory)
   return g_build_filename (directory, "files", NULL);
 }
 
-/* Letters, digits, `_`, `-` and, in a log's name, `.` stay: the first dot of STEP.LOG is the one between them. A long name
- * is cut and told apart by a checksum. */
+/* Letters, digits, `_`, `-` and, in a log's name, `.` stay: the first dot of STEP.LOG is the one between them. A long
+ * name is cut and told apart by a checksum. */
 static char *
 escape (const char *name, gboolean dots)
 {

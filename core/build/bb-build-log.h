@@ -8,9 +8,9 @@
 G_BEGIN_DECLS
 
 /*
- * Where logs are: STATE/builds/N/POSITION-STEP.LOG, plain bytes. `stdio` is what Buildbot's log of that name shows: standard
- * output, standard error and the slave's own remarks in the order of arrival; an ad-hoc command has `stdout` and
- * `stderr` beside it, as they came and without remarks. A watched log file is a log under its configured name.
+ * Where logs are: STATE/builds/N/POSITION-STEP.LOG, plain bytes. `stdio` is what Buildbot's log of that name shows:
+ * standard output, standard error and the slave's own remarks in the order of arrival; an ad-hoc command has `stdout`
+ * and `stderr` beside it, as they came and without remarks. A watched log file is a log under its configured name.
  *
  * What the configuration or a request names is escaped (`%2F`), so that a name is never a path.
  */

@@ -2,6 +2,7 @@
 #include "bb-build-master.h"
 
 #include "bb-build-listing.h"
+#include "bb-build-loader.h"
 #include "bb-build-log.h"
 #include "bb-build-retention.h"
 #include "bb-build-runner.h"
@@ -14,8 +15,6 @@
 #define SAVE_AGAIN_US ((gint64) 10 * G_USEC_PER_SEC)
 /* How long slaves may take, after the grace of a stop, to end what was interrupted. */
 #define STOP_LIMIT_US ((gint64) 5 * G_USEC_PER_SEC)
-
-#define STOPPED_REASON "bbhostd was stopped while it ran"
 
 struct _BbBuildMaster
 {
@@ -122,7 +121,8 @@ saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       forget_build (self, build);
       return;
     }
-  bb_log_build (G_LOG_LEVEL_WARNING, build->number, "its end can't be stored, and will be tried again: %s", error->message);
+  bb_log_build (G_LOG_LEVEL_WARNING, build->number, "its end can't be stored, and will be tried again: %s",
+                error->message);
   g_hash_table_add (self->unsaved, build);
   if (self->stopping == NULL && !bb_timer_is_running (&self->save_timer))
     bb_timer_start_in (&self->save_timer, SAVE_AGAIN_US);
@@ -158,23 +158,6 @@ save_again_cb (BbTimer *timer, gpointer user_data)
       ((BbBuild *) build)->n_stored_steps = 0;
       save_end (self, build, NULL);
     }
-}
-
-/*
- * A build that lost its slave, or the daemon, ends as `retry`, and a new one of the same request takes its place in the
- * queue, at the head since it has been there before: so what happened stays to be seen. The new one says whose place it takes
- * in the property `retry_of`. (transfer full)
- */
-static BbBuild *
-make_retry (BbBuildMaster *self, BbBuild *build)
-{
-  g_autoptr (GVariant) request = bb_run_request_retry (build->request, build->number);
-  BbBuild *retry = bb_build_new (self->next_number++, build->builder, build->wanted_slave, request);
-
-  retry->position = build->position;
-  retry->attempts = build->attempts + 1;
-  retry->submitted_at_us = bb_loop_wall_us (self->loop);
-  return retry;
 }
 
 /* What is shown until a slave adds its own: the builder's, and over them the request's. */
@@ -226,7 +209,7 @@ finish_build (BbBuildMaster *self, BbBuild *build, BbResult result)
   self->n_unfinished--;
   if (result == BB_RESULT_RETRY)
     {
-      retry = make_retry (self, build);
+      retry = bb_build_new_retry (build, self->next_number++, build->finished_at_us);
       set_first_properties (self, retry, find_builder (self, retry->builder));
       add_run_steps (retry);
     }
@@ -355,7 +338,8 @@ build_ready (BbBuild *build, BbSlave *slave, gpointer user_data)
   bb_build_runner_start (runner);
   if (build->state == BB_BUILD_RUNNING)
     bb_store_put_async (self->store, &bb_table_builds,
-                        g_variant_new_parsed ("{'number': <%x>, 'state': <'running'>, 'slave': <%s>, 'started_at': <%x>}",
+                        g_variant_new_parsed ("{'number': <%x>, 'state': <'running'>, 'slave': <%s>, "
+                                              "'started_at': <%x>}",
                                               (gint64) build->number, build->slave, build->started_at_us),
                         NULL, NULL, NULL);
 }
@@ -451,7 +435,8 @@ check_builder (BbBuildMaster *self, const char *name, GError **error)
   g_ptr_array_add (names, NULL);
   nearest = bb_option_nearest (name, (const char *const *) names->pdata);
   if (nearest != NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_NO_SUCH_BUILDER, "there is no builder \"%s\"; did you mean \"%s\"?", name, nearest);
+    g_set_error (error, BB_ERROR, BB_ERROR_NO_SUCH_BUILDER, "there is no builder \"%s\"; did you mean \"%s\"?", name,
+                 nearest);
   else
     g_set_error (error, BB_ERROR, BB_ERROR_NO_SUCH_BUILDER, "there is no builder \"%s\"", name);
   return NULL;
@@ -544,88 +529,30 @@ bb_build_master_cancel (BbBuildMaster *self, BbBuild *build, const char *reason,
 /* Loading. */
 
 static void
-retries_stored_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   BbBuildMaster *self = g_task_get_source_object (task);
-  GPtrArray *pending = g_task_get_task_data (task);
+  g_autoptr (GPtrArray) pending = NULL;
+  guint64 next_number;
   GError *error = NULL;
 
-  if (!bb_store_commit_finish (BB_STORE (source), result, &error))
+  pending = bb_build_loader_load_finish (BB_STORE (source), result, &next_number, &error);
+  if (pending == NULL)
     {
-      self->next_number = 0;
       g_task_return_error (task, error);
       return;
     }
+  self->next_number = next_number;
   for (guint i = 0; i < pending->len; i++)
-    take_in (self, g_ptr_array_index (pending, i));
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
-unfinished_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  BbBuildMaster *self = g_task_get_source_object (task);
-  GPtrArray *pending = g_ptr_array_new_with_free_func (g_object_unref);
-  BbStoreBatch *batch = NULL;
-  GError *error = NULL;
-  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
-
-  g_task_set_task_data (task, pending, (GDestroyNotify) g_ptr_array_unref);
-  if (rows == NULL)
     {
-      self->next_number = 0;
-      g_task_return_error (task, error);
-      return;
-    }
-  batch = bb_store_batch_new ();
-  for (guint i = 0; i < rows->len; i++)
-    {
-      g_autoptr (BbBuild) build = bb_build_new_from_row (g_ptr_array_index (rows, i));
+      BbBuild *build = g_ptr_array_index (pending, i);
 
-      if (build->state == BB_BUILD_RUNNING)
-        {
-          BbBuild *retry = make_retry (self, build);
-
-          set_first_properties (self, retry, find_builder (self, retry->builder));
-          build->state = BB_BUILD_FINISHED;
-          build->result = BB_RESULT_RETRY;
-          build->finished_at_us = bb_loop_wall_us (self->loop);
-          bb_build_set_reason (build, STOPPED_REASON);
-          bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
-          bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (retry));
-          g_object_unref (build);
-          build = retry;
-        }
-      build->state = BB_BUILD_PENDING;
-      bb_build_set_slave (build, "");
+      set_first_properties (self, build, find_builder (self, build->builder));
       add_run_steps (build);
-      g_ptr_array_add (pending, g_steal_pointer (&build));
+      take_in (self, build);
     }
-  bb_store_commit_async (self->store, batch, NULL, retries_stored_cb, g_object_ref (task));
-}
-
-static void
-newest_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  BbBuildMaster *self = g_task_get_source_object (task);
-  gint64 newest = 0;
-  GError *error = NULL;
-  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
-
-  if (rows == NULL)
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  if (rows->len > 0)
-    g_variant_lookup (g_ptr_array_index (rows, 0), "number", "x", &newest);
-  self->next_number = (guint64) newest + 1;
-  bb_store_select_async (self->store, &bb_table_builds,
-                         g_variant_new_parsed ("{'state': <['pending', 'waiting-for-slave', 'running']>}"), "number", -1,
-                         NULL, unfinished_selected_cb, g_object_ref (task));
+  g_task_return_boolean (task, TRUE);
 }
 
 void
@@ -639,8 +566,7 @@ bb_build_master_load_async (BbBuildMaster *self, GCancellable *cancellable, GAsy
 
   g_task_set_source_tag (task, bb_build_master_load_async);
   g_task_set_check_cancellable (task, FALSE);
-  bb_store_select_async (self->store, &bb_table_builds, NULL, "-number", 1, NULL, newest_selected_cb,
-                         g_object_ref (task));
+  bb_build_loader_load_async (self->store, bb_loop_wall_us (self->loop), loaded_cb, g_object_ref (task));
 }
 
 gboolean
@@ -805,9 +731,9 @@ stop_time_over_cb (BbTimer *timer, gpointer user_data)
     g_ptr_array_add (runners, g_object_ref (runner));
   for (guint i = 0; i < runners->len; i++)
     if (self->interrupted)
-      bb_build_runner_abandon (g_ptr_array_index (runners, i), STOPPED_REASON);
+      bb_build_runner_abandon (g_ptr_array_index (runners, i), BB_BUILD_STOPPED_REASON);
     else
-      bb_build_runner_stop (g_ptr_array_index (runners, i), STOPPED_REASON);
+      bb_build_runner_stop (g_ptr_array_index (runners, i), BB_BUILD_STOPPED_REASON);
   if (!self->interrupted && g_hash_table_size (self->runners) > 0)
     bb_timer_start_in (&self->stop_timer, STOP_LIMIT_US);
   self->interrupted = TRUE;
@@ -888,7 +814,8 @@ bb_build_master_class_init (BbBuildMasterClass *klass)
                                        BB_TYPE_BUILD);
   signals[BUILD_CHANGED] = g_signal_new ("build-changed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
                                          BB_TYPE_BUILD, G_TYPE_UINT);
-  signals[BUILD_FINISHED] = g_signal_new ("build-finished", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+  signals[BUILD_FINISHED] = g_signal_new ("build-finished", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                                          1,
                                           BB_TYPE_BUILD);
   signals[LOG_APPENDED] = g_signal_new ("log-appended", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 4,
                                         BB_TYPE_BUILD, G_TYPE_STRING, G_TYPE_STRING, G_TYPE_UINT64);

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
 /*
  * All builds: takes requests, keeps them in the store, hands them to slaves (the distributor), runs them.
  *
- * Signals: "build-added" (BbBuild *), "build-changed" (BbBuild *, guint mask of BbBuildChange), "build-finished" (BbBuild *, before it
- * leaves memory), "log-appended" (BbBuild *, const char *step, const char *log, guint64 size).
+ * Signals: "build-added" (BbBuild *), "build-changed" (BbBuild *, guint mask of BbBuildChange), "build-finished"
+ * (BbBuild *, before it leaves memory), "log-appended" (BbBuild *, const char *step, const char *log, guint64 size).
  */
 #define BB_TYPE_BUILD_MASTER (bb_build_master_get_type ())
 G_DECLARE_FINAL_TYPE (BbBuildMaster, bb_build_master, BB, BUILD_MASTER, GObject)
@@ -44,7 +44,8 @@ void bb_build_master_apply (BbBuildMaster *self, BbConfig *config);
  */
 void bb_build_master_submit_async (BbBuildMaster *self, const char *builder, GVariant *options,
                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-/* @slave: "" for any. @options: a{sv}: `workdir` (s), `env` (a{ss}), `timeout`, `max_time` (d), `properties`, `stdin` (s) */
+/* @slave: "" for any. @options: a{sv}: `workdir` (s), `env` (a{ss}), `timeout`, `max_time` (d), `properties`, `stdin`
+ * (s) */
 void bb_build_master_run_async (BbBuildMaster *self, const char *slave, const char *const *argv, GVariant *options,
                                 GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 /* Of both. (transfer full) */
@@ -52,7 +53,8 @@ BbBuild *bb_build_master_submit_finish (BbBuildMaster *self, GAsyncResult *resul
 
 BbBuild *bb_build_master_find (BbBuildMaster *self, guint64 number); /* live ones; (transfer none) (nullable) */
 /* aa{sv} of live and finished builds with the keys of `bbctl builds --json` (submitted_at etc. are t, microseconds
- * since 1970; steps aa{sv}). @filter: a{sv}: number (t), builder (s), slave (s), state (s), result (s), limit (t). Newest first. */
+ * since 1970; steps aa{sv}). @filter: a{sv}: number (t), builder (s), slave (s), state (s), result (s), limit (t).
+ * Newest first. */
 void bb_build_master_list_async (BbBuildMaster *self, GVariant *filter, GCancellable *cancellable,
                                  GAsyncReadyCallback callback, gpointer user_data);
 GVariant *bb_build_master_list_finish (BbBuildMaster *self, GAsyncResult *result, GError **error);

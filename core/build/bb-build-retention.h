@@ -7,8 +7,9 @@
 G_BEGIN_DECLS
 
 /*
- * Removes builds that finished longer ago than `log_retention`: rows, logs and uploaded files below the build's own folder. In the
- * background, a few at a time. The newest build stays whatever its age, since the next number follows from it.
+ * Removes builds that finished longer ago than `log_retention`: rows, logs and uploaded files below the build's own
+ * folder. In the background, a few at a time. The newest build stays whatever its age, since the next number follows
+ * from it.
  */
 #define BB_TYPE_BUILD_RETENTION (bb_build_retention_get_type ())
 G_DECLARE_FINAL_TYPE (BbBuildRetention, bb_build_retention, BB, BUILD_RETENTION, GObject)

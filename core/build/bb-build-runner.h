@@ -10,7 +10,8 @@ G_BEGIN_DECLS
 /*
  * Runs the steps of one build in order, over one link, with Buildbot's rules: a failed step counts as its
  * flunk_on_failure and warn_on_failure say, halt_on_failure ends the build but for the steps with always_run, an
- * exception ends it likewise; the worst of all is the result. A lost link makes it a retry at once, unless it was cancelled.
+ * exception ends it likewise; the worst of all is the result. A lost link makes it a retry at once, unless it was
+ * cancelled.
  */
 #define BB_TYPE_BUILD_RUNNER (bb_build_runner_get_type ())
 G_DECLARE_FINAL_TYPE (BbBuildRunner, bb_build_runner, BB, BUILD_RUNNER, GObject)

@@ -755,7 +755,8 @@ explain_wanted (BbDistributor *self, Queue *queue, const char *name)
   GString *text;
 
   if (place == NULL)
-    return g_strdup_printf ("%s: %s", name, slave != NULL ? "not a slave of this builder any more" : "not configured any more");
+    return g_strdup_printf ("%s: %s", name,
+                            slave != NULL ? "not a slave of this builder any more" : "not configured any more");
   text = g_string_new (NULL);
   explain_place (self, place, text);
   return g_string_free (text, FALSE);

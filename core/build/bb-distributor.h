@@ -8,12 +8,12 @@ G_BEGIN_DECLS
 
 /*
  * Who builds what: a queue per builder, and per builder an index of its slaves by how good a place they are. Handing
- * out a build looks at the head of a queue and at the best of an index; an event of a slave looks at the builders of that slave.
- * Nothing walks all slaves or all builds.
+ * out a build looks at the head of a queue and at the best of an index; an event of a slave looks at the builders of
+ * that slave. Nothing walks all slaves or all builds.
  *
- * An attached slave is better than a substantiated one, that better than one whose machine would have to be started; among equals
- * next_slave decides. A slave runs one build of a builder at a time. A build that waits for a machine to start waits for
- * that one, while those behind it go to slaves that become free.
+ * An attached slave is better than a substantiated one, that better than one whose machine would have to be started;
+ * among equals next_slave decides. A slave runs one build of a builder at a time. A build that waits for a machine to
+ * start waits for that one, while those behind it go to slaves that become free.
  */
 #define BB_TYPE_DISTRIBUTOR (bb_distributor_get_type ())
 G_DECLARE_FINAL_TYPE (BbDistributor, bb_distributor, BB, DISTRIBUTOR, GObject)

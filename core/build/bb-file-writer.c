@@ -69,7 +69,8 @@ open_with_folder (const char *path, GError **error)
     {
       int code = errno;
 
-      g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't open %s: %s", path, g_strerror (code));
+      g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't open %s: %s", path,
+                   g_strerror (code));
     }
   return fd;
 }
@@ -87,7 +88,8 @@ write_all (int fd, const char *path, const guint8 *data, gsize length, GError **
         {
           int code = errno;
 
-          g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't write %s: %s", path, g_strerror (code));
+          g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't write %s: %s", path,
+                       g_strerror (code));
           return FALSE;
         }
       data += n;

@@ -23,9 +23,12 @@ G_DECLARE_FINAL_TYPE (BbFileWriter, bb_file_writer, BB, FILE_WRITER, GObject)
 
 typedef struct
 {
-  void (*backlog) (BbFileWriter *self, gboolean full, gpointer user_data);           /* in turn TRUE, FALSE, TRUE, … */
-  void (*written) (BbFileWriter *self, guint64 size, gpointer user_data);            /* the file's new size; (nullable) */
-  void (*failed) (BbFileWriter *self, const GError *error, gpointer user_data);      /* once */
+  /* In turn TRUE, FALSE, TRUE, … */
+  void (*backlog) (BbFileWriter *self, gboolean full, gpointer user_data);
+  /* The file's new size; (nullable) */
+  void (*written) (BbFileWriter *self, guint64 size, gpointer user_data);
+  /* Once. */
+  void (*failed) (BbFileWriter *self, const GError *error, gpointer user_data);
 } BbFileWriterEvents;
 
 /* @events, @user_data: until the writer is closed or bb_file_writer_detach() */

@@ -8,7 +8,8 @@
 static gboolean
 is_property_type (GVariant *value)
 {
-  return g_variant_type_is_basic (g_variant_get_type (value)) || g_variant_is_of_type (value, G_VARIANT_TYPE_STRING_ARRAY);
+  return g_variant_type_is_basic (g_variant_get_type (value)) || g_variant_is_of_type (value,
+                                                                                       G_VARIANT_TYPE_STRING_ARRAY);
 }
 
 gboolean
@@ -54,7 +55,8 @@ compare_names (gconstpointer a, gconstpointer b)
 GVariant *
 bb_properties_merge (GVariant *const *layers, gsize n_layers)
 {
-  g_autoptr (GHashTable) values = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_variant_unref);
+  g_autoptr (GHashTable) values = g_hash_table_new_full (g_str_hash, g_str_equal, NULL,
+                                                         (GDestroyNotify) g_variant_unref);
   g_autofree const char **names = NULL;
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   guint n_names;

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
 /* Most that the properties of one request may take, as GVariant. */
 #define BB_PROPERTIES_MAX_BYTES (256 * 1024)
 
-/* Refuses, with INVALID_ARGUMENT, what can't be properties: empty or very long names, values that are no string, number,
- * boolean or list of strings, too much in all. */
+/* Refuses, with INVALID_ARGUMENT, what can't be properties: empty or very long names, values that are no string,
+ * number, boolean or list of strings, too much in all. */
 gboolean bb_properties_check (GVariant *properties, GError **error);
 
 /**

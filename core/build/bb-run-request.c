@@ -72,7 +72,8 @@ check_option (const char *name, GVariant *value, gboolean is_run, GVariantBuilde
   checked = g_str_equal (option->type, "d") ? to_double (value) : g_variant_ref (value);
   if (checked == NULL || !g_variant_is_of_type (checked, G_VARIANT_TYPE (option->type)))
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "option \"%s\" has type %s, and would be right as %s", name,
+      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "option \"%s\" has type %s, and would be right as %s",
+                   name,
                    g_variant_get_type_string (value),
                    g_str_equal (option->type, "d") ? "a number of seconds from 0 to 1000000000" : option->type);
       return FALSE;

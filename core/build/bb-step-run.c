@@ -179,7 +179,8 @@ append (BbStepRun *self, const char *name, const char *text, gsize length)
     writer = add_log (self, name);
   if (bb_file_writer_get_size (writer) + length > BB_LOG_LIMIT)
     {
-      g_autofree char *why = g_strdup_printf ("log \"%s\" is larger than %" G_GUINT64_FORMAT " bytes", name, BB_LOG_LIMIT);
+      g_autofree char *why = g_strdup_printf ("log \"%s\" is larger than %" G_GUINT64_FORMAT " bytes", name,
+                                              BB_LOG_LIMIT);
 
       bb_step_run_interrupt (self, BB_RESULT_FAILURE, why);
       return;

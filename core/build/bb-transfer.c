@@ -48,7 +48,8 @@ set_errno_error (GError **error, const char *what, const char *path)
 {
   int code = errno;
 
-  g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't %s %s: %s", what, path, g_strerror (code));
+  g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't %s %s: %s", what, path,
+               g_strerror (code));
   return FALSE;
 }
 
@@ -179,7 +180,8 @@ read_more (int fd, GByteArray *bytes, gsize length, gboolean *at_end, GError **e
           int code = errno;
 
           g_byte_array_set_size (bytes, start + (guint) done);
-          g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't read the file: %s", g_strerror (code));
+          g_set_error (error, G_IO_ERROR, (gint) g_io_error_from_errno (code), "can't read the file: %s",
+                       g_strerror (code));
           return FALSE;
         }
       if (n == 0)
@@ -228,7 +230,8 @@ prepare_download (Preparation *preparation, GError **error)
     return set_errno_error (error, "read", preparation->host_path);
   if (!S_ISREG (info.st_mode))
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "can't read %s: it is not a plain file", preparation->host_path);
+      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "can't read %s: it is not a plain file",
+                   preparation->host_path);
       return FALSE;
     }
   if (preparation->max_size > 0 && info.st_size > preparation->max_size)
@@ -504,7 +507,8 @@ writer_closed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 static struct timespec
 to_timespec (double seconds)
 {
-  return (struct timespec){ .tv_sec = (time_t) seconds, .tv_nsec = (long) ((seconds - (double) (time_t) seconds) * 1e9) };
+  return (struct timespec){ .tv_sec = (time_t) seconds,
+                           .tv_nsec = (long) ((seconds - (double) (time_t) seconds) * 1e9) };
 }
 
 void

@@ -10,8 +10,8 @@ G_BEGIN_DECLS
  * The host's end of an upload or download of one step.
  *
  * A relative path on the host is below STATE/builds/N/files, for uploads and downloads alike, so that one step can
- * bring what a later one takes; an absolute path is taken as the configuration says. A property can neither make a relative path
- * absolute nor lead it upwards by `..`.
+ * bring what a later one takes; an absolute path is taken as the configuration says. A property can neither make a
+ * relative path absolute nor lead it upwards by `..`.
  *
  * What is uploaded goes into a file beside its destination, and into place only when the slave said that all went well.
  */

@@ -2,6 +2,7 @@
 libbbcore_la_SOURCES += \
 	%D%/bb-archive.c %D%/bb-archive.h \
 	%D%/bb-build-listing.c %D%/bb-build-listing.h \
+	%D%/bb-build-loader.c %D%/bb-build-loader.h \
 	%D%/bb-build-log.c %D%/bb-build-log.h \
 	%D%/bb-build-master.c %D%/bb-build-master.h \
 	%D%/bb-build-private.h \

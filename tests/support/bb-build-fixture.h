@@ -27,7 +27,8 @@ typedef struct
 void build_fixture_set_up (BuildFixture *f, gconstpointer data);
 void build_fixture_tear_down (BuildFixture *f, gconstpointer data);
 
-/* The daemon is killed, and started again over the same store; nobody is attached. Configuration and slaves are the test's. */
+/* The daemon is killed, and started again over the same store; nobody is attached. Configuration and slaves are the
+ * test's. */
 void build_fixture_kill (BuildFixture *f);
 void build_fixture_load (BuildFixture *f);
 /* A configuration file; slaves that it names are not added to the fake manager. */
@@ -45,7 +46,8 @@ char *build_fixture_wait (BuildFixture *f, guint64 number);
 GVariant *build_fixture_list (BuildFixture *f, const char *filter); /* (transfer full) */
 /* "NAME=RESULT …" of the steps of build @number; (transfer full) */
 char *build_fixture_get_steps (BuildFixture *f, guint64 number);
-char *build_fixture_read_log (BuildFixture *f, guint64 number, const char *step, const char *log); /* or the error's text */
+/* or the error's text */
+char *build_fixture_read_log (BuildFixture *f, guint64 number, const char *step, const char *log);
 /* The command that runs for @builder on @link, once it does. */
 BbRemoteCommand *build_fixture_wait_command (BuildFixture *f, BbFakeLink *link, const char *builder);
 /* Cancels; what it says, or NULL. (transfer full) */

@@ -90,7 +90,8 @@ answer_cb (gpointer data)
       BbRemoteCommand *command = g_ptr_array_index (self->commands, 0);
       g_autofree char *text = bb_fake_command_get_text (command, "command");
 
-      bb_fake_command_end (command, text != NULL && g_str_has_prefix (text, "exit ") ? g_ascii_strtoll (text + 5, NULL, 10) : 0);
+      bb_fake_command_end (command, text != NULL && g_str_has_prefix (text, "exit ") ? g_ascii_strtoll (text + 5, NULL,
+                                                                                                        10) : 0);
     }
   return G_SOURCE_REMOVE;
 }
