@@ -121,6 +121,13 @@ builders_told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   attachment_unref (self);
 }
 
+/* Whoever it tells may end it. */
+static gboolean
+is_current (const BbAttachment *self)
+{
+  return self->hooks != NULL;
+}
+
 static void
 tell_builders (BbAttachment *self)
 {
@@ -141,10 +148,10 @@ info_told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   if (info == NULL)
     fail (self, error, "it did not say what it is");
-  else if (self->hooks != NULL)
+  else if (is_current (self))
     {
       self->hooks->informed (self, info, self->user_data);
-      if (self->hooks != NULL)
+      if (is_current (self))
         tell_builders (self);
     }
   attachment_unref (self);
