@@ -280,6 +280,10 @@ run (const Options *options)
     g_bus_unown_name (daemon.name_id);
   for (guint i = 0; i < G_N_ELEMENTS (sources); i++)
     g_source_remove (sources[i]);
+  if (daemon.bus != NULL)
+    bb_bus_close (daemon.bus);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
   g_clear_object (&daemon.bus);
   g_clear_object (&daemon.host);
   g_dbus_connection_flush_sync (daemon.connection, NULL, NULL);

@@ -94,7 +94,7 @@ send_notice (BbHost *host, BbLedgerRow *row, const char *by, const char *why)
   g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
   g_variant_dict_insert (&details, "reason", "s", why);
   notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
-  g_signal_emit_by_name (bb_host_get_slaves (host), "notice", notice);
+  bb_host_notify (host, notice);
 }
 
 typedef struct

@@ -134,6 +134,18 @@ bind_listener (BbHost *self, const BbListenerConfig *config, GError **error)
   return g_steal_pointer (&listener);
 }
 
+/* A port that the system had chosen may be written out now: that is no change either. */
+static gboolean
+is_same_listener (const BbListenerConfig *current, BbListener *listener, const BbListenerConfig *wanted)
+{
+  BbListenerConfig bound = *current;
+
+  if (bb_listener_config_equal (current, wanted))
+    return TRUE;
+  bound.port = bb_listener_get_port (listener);
+  return bb_listener_config_equal (&bound, wanted);
+}
+
 /* The listener of the configuration in force that @wanted describes as it is, or NULL. */
 static BbListener *
 find_unchanged_listener (BbHost *self, const BbListenerConfig *wanted)
@@ -144,7 +156,7 @@ find_unchanged_listener (BbHost *self, const BbListenerConfig *wanted)
     return NULL;
   configs = bb_config_get_listeners (self->config);
   for (guint i = 0; i < configs->len; i++)
-    if (bb_listener_config_equal (g_ptr_array_index (configs, i), wanted))
+    if (is_same_listener (g_ptr_array_index (configs, i), g_ptr_array_index (self->listeners, i), wanted))
       return g_ptr_array_index (self->listeners, i);
   return NULL;
 }
@@ -229,16 +241,21 @@ address_to_admins (BbHost *self, BbNotice *notice)
                         bb_notice_get_details (notice));
 }
 
-static void
-notice_cb (BbSlaveManager *slaves, BbNotice *notice, gpointer user_data)
+void
+bb_host_notify (BbHost *self, BbNotice *notice)
 {
-  BbHost *self = user_data;
   g_autoptr (BbNotice) addressed = NULL;
 
   bb_log_host (G_LOG_LEVEL_WARNING, "%s", bb_notice_get_summary (notice));
   if (bb_notice_get_kind (notice) == BB_NOTICE_INSTANCE_TROUBLE)
     addressed = address_to_admins (self, notice);
   bb_notice_queue_submit (self->notices, addressed != NULL ? addressed : notice);
+}
+
+static void
+notice_cb (BbSlaveManager *slaves, BbNotice *notice, gpointer user_data)
+{
+  bb_host_notify (user_data, notice);
 }
 
 static GPtrArray *
@@ -287,7 +304,7 @@ instance_trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
       g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
     }
   notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
-  notice_cb (self->slaves, notice, self);
+  bb_host_notify (self, notice);
 }
 
 static const BbReaperHooks reaper_hooks = {

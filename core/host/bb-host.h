@@ -35,6 +35,9 @@ gboolean bb_host_reload (BbHost *self, GPtrArray **warnings, GError **error);
 void bb_host_shutdown_async (BbHost *self, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_host_shutdown_finish (BbHost *self, GAsyncResult *result, GError **error);
 
+/* Logs it, and brings it to people; what is about an instance goes to the host's administrators. */
+void bb_host_notify (BbHost *self, BbNotice *notice);
+
 const char *bb_host_get_name (BbHost *self);
 BbSlaveManager *bb_host_get_slaves (BbHost *self);
 BbBuildMaster *bb_host_get_builds (BbHost *self);
