@@ -446,7 +446,7 @@ static void
 test_fast_log (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   BbFakeLink *link = build_fixture_attach (f, "a");
-  g_autofree char *block = g_strnfill (600 * 1024, 'x');
+  g_autofree char *block = g_strnfill (300 * 1024, 'x');
   g_autofree char *log = NULL;
   BbRemoteCommand *command;
 
@@ -461,7 +461,7 @@ test_fast_log (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   bb_fake_command_end (command, 0);
   assert_text (build_fixture_wait (f, 1), "success");
   log = build_fixture_read_log (f, 1, "", "");
-  g_assert_cmpuint (strlen (log), ==, 2 * 600 * 1024);
+  g_assert_cmpuint (strlen (log), ==, 2 * 300 * 1024);
 }
 
 /* D14: the log can't be written, so the build ends with that reason. */

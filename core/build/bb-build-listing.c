@@ -16,7 +16,7 @@ typedef struct
   guint limit;
   GHashTable *described; /* guint64 * (owned) → GVariant * a{sv} (owned), of memory */
   GArray *numbers;       /* of guint64, of memory and store */
-  GPtrArray *rows;       /* of the store, without those in memory */
+  GHashTable *stored;    /* the same → BbBuild (owned), of the store alone, while their steps are read */
 } Listing;
 
 static void
@@ -25,7 +25,7 @@ listing_free (Listing *listing)
   g_variant_unref (listing->filter);
   g_hash_table_unref (listing->described);
   g_array_unref (listing->numbers);
-  g_clear_pointer (&listing->rows, g_ptr_array_unref);
+  g_hash_table_unref (listing->stored);
   g_free (listing);
 }
 
@@ -80,19 +80,6 @@ bb_build_filter_matches (GVariant *filter, BbBuild *build)
          && text_matches (filter, "slave", bb_build_get_slave_name (build))
          && text_matches (filter, "state", bb_build_state_to_string (build->state))
          && text_matches (filter, "result", bb_result_to_string (build->result));
-}
-
-GVariant *
-bb_build_describe (BbBuild *build)
-{
-  g_autoptr (GPtrArray) steps = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  g_autoptr (GVariant) row = NULL;
-
-  bb_build_get_reason (build); /* brings it up to date */
-  row = g_variant_ref_sink (bb_build_to_row (build));
-  for (guint i = 0; i < build->steps->len; i++)
-    g_ptr_array_add (steps, g_variant_ref_sink (bb_build_step_to_row (build, i)));
-  return bb_build_describe_rows (row, (GVariant *const *) steps->pdata, steps->len);
 }
 
 static gint
@@ -166,8 +153,8 @@ steps_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   Listing *listing = g_task_get_task_data (task);
-  g_autoptr (GHashTable) steps = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free,
-                                                        (GDestroyNotify) g_ptr_array_unref);
+  GHashTableIter iter;
+  gpointer build;
   GError *error = NULL;
   g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
 
@@ -179,27 +166,16 @@ steps_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   for (guint i = 0; i < rows->len; i++)
     {
       GVariant *row = g_ptr_array_index (rows, i);
-      guint64 build = (guint64) get_integer (row, "build");
-      GPtrArray *of_build = g_hash_table_lookup (steps, &build);
+      guint64 number = (guint64) get_integer (row, "build");
 
-      if (of_build == NULL)
-        {
-          of_build = g_ptr_array_new ();
-          g_hash_table_insert (steps, copy_number (build), of_build);
-        }
-      g_ptr_array_add (of_build, row);
+      build = g_hash_table_lookup (listing->stored, &number);
+      if (build != NULL)
+        g_ptr_array_add (((BbBuild *) build)->steps, bb_build_step_new_from_row (row));
     }
-  for (guint i = 0; i < listing->rows->len; i++)
-    {
-      GVariant *row = g_ptr_array_index (listing->rows, i);
-      guint64 number = (guint64) get_integer (row, "number");
-      GPtrArray *of_build = g_hash_table_lookup (steps, &number);
-      GVariant *description = bb_build_describe_rows (row,
-                                                      of_build != NULL ? (GVariant *const *) of_build->pdata : NULL,
-                                                      of_build != NULL ? of_build->len : 0);
-
-      g_hash_table_insert (listing->described, copy_number (number), g_variant_ref_sink (description));
-    }
+  g_hash_table_iter_init (&iter, listing->stored);
+  while (g_hash_table_iter_next (&iter, NULL, &build))
+    g_hash_table_insert (listing->described, copy_number (((BbBuild *) build)->number),
+                         g_variant_ref_sink (bb_build_describe (build)));
   return_listing (task);
 }
 
@@ -208,32 +184,28 @@ builds_selected_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   Listing *listing = g_task_get_task_data (task);
-  GVariantBuilder numbers = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("ax"));
+  g_auto (GVariantBuilder) numbers = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("ax"));
   GError *error = NULL;
+  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
   GVariant *where;
 
-  listing->rows = bb_store_select_finish (BB_STORE (source), result, &error);
-  if (listing->rows == NULL)
+  if (rows == NULL)
     {
-      g_variant_builder_clear (&numbers);
       g_task_return_error (task, error);
       return;
     }
-  for (guint i = listing->rows->len; i > 0; i--)
+  for (guint i = 0; i < rows->len; i++)
     {
-      guint64 number = (guint64) get_integer (g_ptr_array_index (listing->rows, i - 1), "number");
+      g_autoptr (BbBuild) build = bb_build_new_from_row (g_ptr_array_index (rows, i));
 
-      if (g_hash_table_contains (listing->described, &number))
-        {
-          g_ptr_array_remove_index (listing->rows, i - 1);
-          continue;
-        }
-      g_array_append_val (listing->numbers, number);
-      g_variant_builder_add (&numbers, "x", (gint64) number);
+      if (g_hash_table_contains (listing->described, &build->number))
+        continue;
+      g_array_append_val (listing->numbers, build->number);
+      g_variant_builder_add (&numbers, "x", (gint64) build->number);
+      g_hash_table_insert (listing->stored, &build->number, g_object_ref (build));
     }
-  if (listing->rows->len == 0)
+  if (g_hash_table_size (listing->stored) == 0)
     {
-      g_variant_builder_clear (&numbers);
       return_listing (task);
       return;
     }
@@ -273,6 +245,7 @@ bb_build_listing_async (BbStore *store, GPtrArray *live, GVariant *filter, GCanc
   listing->limit = (guint) MIN (limit, BB_LISTING_MAX);
   listing->filter = g_variant_ref_sink (filter);
   listing->described = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, (GDestroyNotify) g_variant_unref);
+  listing->stored = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_object_unref);
   listing->numbers = g_array_new (FALSE, FALSE, sizeof (guint64));
   g_task_set_source_tag (task, bb_build_listing_async);
   g_task_set_task_data (task, listing, (GDestroyNotify) listing_free);

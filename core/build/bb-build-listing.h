@@ -13,9 +13,6 @@ G_BEGIN_DECLS
 gboolean bb_build_filter_check (GVariant *filter, GError **error);
 gboolean bb_build_filter_matches (GVariant *filter, BbBuild *build);
 
-/* One build of memory, as a floating a{sv}. */
-GVariant *bb_build_describe (BbBuild *build);
-
 /**
  * bb_build_listing_async:
  * @live: (element-type BbBuild): those in memory; looked at before this returns

@@ -651,6 +651,14 @@ bb_build_master_describe (BbBuild *build)
   return bb_build_describe (build);
 }
 
+GVariant *
+bb_build_master_describe_steps (BbBuild *build)
+{
+  g_return_val_if_fail (BB_IS_BUILD (build), NULL);
+
+  return bb_build_describe_steps (build);
+}
+
 /* The path of a log that @build has announced; (transfer full) (nullable). */
 static char *
 find_live_log (BbBuildMaster *self, BbBuild *build, const char *step, const char *log)

@@ -58,7 +58,8 @@ BbBuild *bb_build_master_find (BbBuildMaster *self, guint64 number); /* live one
 void bb_build_master_list_async (BbBuildMaster *self, GVariant *filter, GCancellable *cancellable,
                                  GAsyncReadyCallback callback, gpointer user_data);
 GVariant *bb_build_master_list_finish (BbBuildMaster *self, GAsyncResult *result, GError **error);
-GVariant *bb_build_master_describe (BbBuild *build); /* one such a{sv}, floating */
+GVariant *bb_build_master_describe (BbBuild *build);       /* one such a{sv}, floating */
+GVariant *bb_build_master_describe_steps (BbBuild *build); /* its steps alone, floating */
 gboolean bb_build_master_cancel (BbBuildMaster *self, BbBuild *build, const char *reason, GError **error);
 
 /* A read-only descriptor of a log, of a live or finished build; %BB_ERROR_NO_SUCH_LOG names those that exist.

@@ -47,8 +47,11 @@ gboolean bb_build_step_has_log (const BbBuildStep *self, const char *log);
 /* Rows of the tables `builds` and `steps`, floating. */
 GVariant *bb_build_to_row (BbBuild *self);
 GVariant *bb_build_step_to_row (BbBuild *self, guint position);
-BbBuild *bb_build_new_from_row (GVariant *row);
-/* What D-Bus and `bbctl builds --json` show of a row and those of its steps, in order; floating. */
-GVariant *bb_build_describe_rows (GVariant *row, GVariant *const *step_rows, gsize n_steps);
+BbBuild *bb_build_new_from_row (GVariant *row); /* without its steps */
+BbBuildStep *bb_build_step_new_from_row (GVariant *row);
+
+/* What D-Bus and `bbctl builds --json` show; floating a{sv}, and its steps alone, floating aa{sv}. */
+GVariant *bb_build_describe (BbBuild *self);
+GVariant *bb_build_describe_steps (BbBuild *self);
 
 G_END_DECLS

@@ -111,49 +111,73 @@ bb_build_new_from_row (GVariant *row)
   return self;
 }
 
-static void
-add_time (GVariantBuilder *dict, GVariant *row, const char *key)
+BbBuildStep *
+bb_build_step_new_from_row (GVariant *row)
 {
-  g_variant_builder_add (dict, "{sv}", key, g_variant_new_uint64 ((guint64) MAX (get_integer (row, key), 0)));
+  BbBuildStep *self = bb_build_step_new (get_text (row, "name"));
+  g_autofree const char **logs = NULL;
+
+  self->state = state_from_string (get_text (row, "state"));
+  self->result = bb_result_from_string (get_text (row, "result"));
+  self->exit_code = (gint) get_integer (row, "exit_code");
+  self->started_at_us = get_integer (row, "started_at");
+  self->finished_at_us = get_integer (row, "finished_at");
+  g_free (self->text);
+  self->text = g_strdup (get_text (row, "text"));
+  g_variant_lookup (row, "logs", "^a&s", &logs);
+  for (guint i = 0; logs != NULL && logs[i] != NULL; i++)
+    g_ptr_array_add (self->logs, g_strdup (logs[i]));
+  return self;
+}
+
+static void
+add_time (GVariantBuilder *dict, const char *key, gint64 time_us)
+{
+  g_variant_builder_add (dict, "{sv}", key, g_variant_new_uint64 ((guint64) MAX (time_us, 0)));
 }
 
 static GVariant *
-describe_step (GVariant *row)
+describe_step (const BbBuildStep *step)
 {
-  g_autoptr (GVariant) logs = g_variant_lookup_value (row, "logs", G_VARIANT_TYPE_STRING_ARRAY);
   GVariantBuilder dict = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
 
-  add_text (&dict, "name", get_text (row, "name"));
-  add_text (&dict, "state", get_text (row, "state"));
-  add_text (&dict, "result", get_text (row, "result"));
-  g_variant_builder_add (&dict, "{sv}", "exit_code", g_variant_new_int32 ((gint32) get_integer (row, "exit_code")));
-  add_text (&dict, "text", get_text (row, "text"));
-  add_time (&dict, row, "started_at");
-  add_time (&dict, row, "finished_at");
-  g_variant_builder_add (&dict, "{sv}", "logs", logs != NULL ? logs : g_variant_new_strv (NULL, 0));
+  add_text (&dict, "name", step->name);
+  add_text (&dict, "state", bb_build_state_to_string (step->state));
+  add_text (&dict, "result", bb_result_to_string (step->result));
+  g_variant_builder_add (&dict, "{sv}", "exit_code", g_variant_new_int32 (step->exit_code));
+  add_text (&dict, "text", step->text);
+  add_time (&dict, "started_at", step->started_at_us);
+  add_time (&dict, "finished_at", step->finished_at_us);
+  g_variant_builder_add (&dict, "{sv}", "logs",
+                         g_variant_new_strv ((const char *const *) step->logs->pdata, (gssize) step->logs->len));
   return g_variant_builder_end (&dict);
 }
 
 GVariant *
-bb_build_describe_rows (GVariant *row, GVariant *const *step_rows, gsize n_steps)
+bb_build_describe_steps (BbBuild *self)
 {
-  g_autoptr (GVariant) properties = get_dictionary (row, "properties");
-  const char *slave = get_text (row, "slave");
-  GVariantBuilder dict = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
   GVariantBuilder steps = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE ("aa{sv}"));
 
-  for (gsize i = 0; i < n_steps; i++)
-    g_variant_builder_add_value (&steps, describe_step (step_rows[i]));
-  g_variant_builder_add (&dict, "{sv}", "number", g_variant_new_uint64 ((guint64) get_integer (row, "number")));
-  add_text (&dict, "builder", get_text (row, "builder"));
-  add_text (&dict, "slave", *slave != '\0' ? slave : get_text (row, "wanted_slave"));
-  add_text (&dict, "state", get_text (row, "state"));
-  add_text (&dict, "result", get_text (row, "result"));
-  add_text (&dict, "reason", get_text (row, "reason"));
-  add_time (&dict, row, "submitted_at");
-  add_time (&dict, row, "started_at");
-  add_time (&dict, row, "finished_at");
-  g_variant_builder_add (&dict, "{sv}", "properties", properties);
-  g_variant_builder_add (&dict, "{sv}", "steps", g_variant_builder_end (&steps));
+  for (guint i = 0; i < self->steps->len; i++)
+    g_variant_builder_add_value (&steps, describe_step (g_ptr_array_index (self->steps, i)));
+  return g_variant_builder_end (&steps);
+}
+
+GVariant *
+bb_build_describe (BbBuild *self)
+{
+  GVariantBuilder dict = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+
+  g_variant_builder_add (&dict, "{sv}", "number", g_variant_new_uint64 (self->number));
+  add_text (&dict, "builder", self->builder);
+  add_text (&dict, "slave", bb_build_get_slave_name (self));
+  add_text (&dict, "state", bb_build_state_to_string (self->state));
+  add_text (&dict, "result", bb_result_to_string (self->result));
+  add_text (&dict, "reason", bb_build_get_reason (self));
+  add_time (&dict, "submitted_at", self->submitted_at_us);
+  add_time (&dict, "started_at", self->started_at_us);
+  add_time (&dict, "finished_at", self->finished_at_us);
+  g_variant_builder_add (&dict, "{sv}", "properties", self->properties);
+  g_variant_builder_add (&dict, "{sv}", "steps", bb_build_describe_steps (self));
   return g_variant_builder_end (&dict);
 }

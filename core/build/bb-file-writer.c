@@ -21,6 +21,7 @@ struct _BbFileWriter
 
   BbTimer timer;
   GByteArray *waiting;
+  GByteArray *spare; /* an empty one, so that large buffers are not given back and asked for at every turn */
   gsize n_writing; /* bytes in the thread's hands */
   gboolean busy;   /* a job is in the thread */
   gboolean full;
@@ -46,7 +47,7 @@ static void
 job_free (Job *job)
 {
   g_free (job->path);
-  g_byte_array_unref (job->data);
+  g_clear_pointer (&job->data, g_byte_array_unref);
   g_free (job);
 }
 
@@ -174,6 +175,9 @@ job_done_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     fail (self, error);
   else if (self->events != NULL && self->events->written != NULL && job->data->len > 0)
     self->events->written (self, self->written, self->user_data);
+  g_byte_array_set_size (job->data, 0);
+  if (self->spare == NULL)
+    self->spare = g_steal_pointer (&job->data);
 
   if (self->waiting->len < BB_FILE_WRITER_LOW)
     set_full (self, FALSE);
@@ -199,7 +203,7 @@ start_job (BbFileWriter *self)
   job->data = g_steal_pointer (&self->waiting);
   job->close = self->closing != NULL;
   self->fd = -1;
-  self->waiting = g_byte_array_new ();
+  self->waiting = self->spare != NULL ? g_steal_pointer (&self->spare) : g_byte_array_new ();
   g_task_set_source_tag (task, start_job);
   g_task_set_task_data (task, job, (GDestroyNotify) job_free);
   g_task_run_in_thread (task, job_thread);
@@ -224,6 +228,7 @@ bb_file_writer_finalize (GObject *object)
     close (self->fd);
   g_free (self->path);
   g_byte_array_unref (self->waiting);
+  g_clear_pointer (&self->spare, g_byte_array_unref);
   g_clear_error (&self->error);
   g_clear_object (&self->loop);
   G_OBJECT_CLASS (bb_file_writer_parent_class)->finalize (object);

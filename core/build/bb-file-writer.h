@@ -8,8 +8,8 @@
 G_BEGIN_DECLS
 
 /* With more than this waiting for the disk, whoever sends is asked to stop; below the other, to go on. */
-#define BB_FILE_WRITER_HIGH (1024 * 1024)
-#define BB_FILE_WRITER_LOW (256 * 1024)
+#define BB_FILE_WRITER_HIGH (512 * 1024)
+#define BB_FILE_WRITER_LOW (128 * 1024)
 
 /*
  * Appends to one file from a thread, in order. What is small is gathered for a moment, so that a chatty log costs a

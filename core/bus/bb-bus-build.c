@@ -68,10 +68,7 @@ get_properties (gpointer context, gpointer build)
 static GVariant *
 get_steps (gpointer context, gpointer build)
 {
-  g_autoptr (GVariant) description = g_variant_ref_sink (bb_build_master_describe (build));
-  GVariant *steps = g_variant_lookup_value (description, "steps", G_VARIANT_TYPE ("aa{sv}"));
-
-  return steps != NULL ? steps : g_variant_new ("aa{sv}", NULL);
+  return bb_build_master_describe_steps (build);
 }
 
 /* Which build the call is for; FALSE: the path names none, and the call was ended. */
