@@ -26,3 +26,9 @@ tests_test_pb_real_worker_SOURCES = %D%/test-pb-real-worker.c
 tests_test_pb_real_worker_CPPFLAGS = $(test_cppflags)
 tests_test_pb_real_worker_LDADD = $(test_libs)
 TESTS += tests/test-pb-real-worker
+
+check_PROGRAMS += tests/test-jelly
+tests_test_jelly_SOURCES = %D%/test-jelly.c
+tests_test_jelly_CPPFLAGS = $(test_cppflags)
+tests_test_jelly_LDADD = $(test_libs)
+TESTS += tests/test-jelly
