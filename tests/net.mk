@@ -32,3 +32,9 @@ tests_test_jelly_SOURCES = %D%/test-jelly.c
 tests_test_jelly_CPPFLAGS = $(test_cppflags)
 tests_test_jelly_LDADD = $(test_libs)
 TESTS += tests/test-jelly
+
+check_PROGRAMS += tests/test-pb-link
+tests_test_pb_link_SOURCES = %D%/test-pb-link.c
+tests_test_pb_link_CPPFLAGS = $(test_cppflags)
+tests_test_pb_link_LDADD = $(test_libs)
+TESTS += tests/test-pb-link

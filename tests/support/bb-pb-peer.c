@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,10 +35,13 @@ bb_pb_peer_new (guint16 port)
 {
   BbPbPeer *self = g_new0 (BbPbPeer, 1);
   struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons (port) };
+  /* What is sent has arrived when send() returns: the test clock does not wait for Nagle. */
+  const int on = 1;
 
   address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   self->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   g_assert_cmpint (self->fd, >=, 0);
+  setsockopt (self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   g_assert_cmpint (connect (self->fd, (struct sockaddr *) &address, sizeof address), ==, 0);
   self->decoder = bb_banana_decoder_new (&bb_banana_limits_after_login, message_cb, self);
   bb_banana_decoder_set_vocabulary (self->decoder, TRUE);

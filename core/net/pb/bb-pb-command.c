@@ -39,6 +39,7 @@ struct _BbRemoteCommand
   gint64 elapsed_us;     /* when "elapsed" came */
   gint64 interrupted_us;
   gint64 interrupt_limit_us;
+  gboolean excused;      /* we did not read when the watchdog looked last */
 };
 
 static void
@@ -162,6 +163,8 @@ excuse (BbRemoteCommand *self)
 {
   gint64 now_us = get_now_us (self);
 
+  /* Nor is it known how long ago we began again. */
+  self->excused = !bb_stream_is_reading (bb_pb_broker_get_stream (self->broker));
   self->sign_us = now_us;
   if (self->elapsed_us != 0)
     self->elapsed_us = now_us;
@@ -177,7 +180,7 @@ watchdog_cb (BbTimer *timer, gpointer user_data)
   BbRemoteCommand *self = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!bb_stream_is_reading (bb_pb_broker_get_stream (self->broker)))
+  if (!bb_stream_is_reading (bb_pb_broker_get_stream (self->broker)) || self->excused)
     excuse (self);
   if (get_deadline_us (self) > get_now_us (self))
     watch (self);
