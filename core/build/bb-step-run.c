@@ -455,8 +455,7 @@ log_closed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       && self->record->result <= BB_RESULT_SKIPPED)
     {
       self->record->result = BB_RESULT_EXCEPTION;
-      g_free (self->record->text);
-      self->record->text = g_strdup (error->message);
+      bb_build_step_set_text (self->record, error->message);
     }
   if (--self->n_open == 0)
     finish (self);
@@ -482,8 +481,7 @@ set_outcome (BbStepRun *self, BbResult result, const char *text)
   if (self->record == NULL)
     return;
   self->record->result = result;
-  g_free (self->record->text);
-  self->record->text = g_strdup (text != NULL ? text : "");
+  bb_build_step_set_text (self->record, text != NULL ? text : "");
 }
 
 static void
