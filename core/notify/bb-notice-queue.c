@@ -27,6 +27,7 @@ typedef struct
   GCancellable *cancellable; /* of the attempt that is under way */
   GList link;                /* in ready */
   gboolean is_ready;
+  gboolean is_loaded; /* from the store; to be tried when there are notifiers */
 } Entry;
 
 typedef struct
@@ -440,7 +441,7 @@ load_row (BbNoticeQueue *self, GVariant *row)
     return;
   g_variant_lookup (row, "any", "b", &any);
   notice = bb_notice_new ((BbNoticeKind) kind, recipients, summary, details);
-  bb_timer_start_in (&add_entry (self, number, notifier, any, notice, created_at_us)->timer, 0);
+  add_entry (self, number, notifier, any, notice, created_at_us)->is_loaded = TRUE;
 }
 
 static void
@@ -509,6 +510,22 @@ add_default_notifier (BbNoticeQueue *self, BbPluginRegistry *plugins, const char
   add_notifier (self, "default", provides, self->default_config, host_name);
 }
 
+/* Those of before the start, which nothing has tried yet. */
+static void
+try_idle_entries (BbNoticeQueue *self)
+{
+  GHashTableIter iter;
+  Entry *entry;
+
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &entry))
+    if (entry->is_loaded)
+      {
+        entry->is_loaded = FALSE;
+        bb_timer_start_in (&entry->timer, 0);
+      }
+}
+
 void
 bb_notice_queue_apply (BbNoticeQueue *self, BbConfig *config, BbPluginRegistry *plugins)
 {
@@ -525,6 +542,15 @@ bb_notice_queue_apply (BbNoticeQueue *self, BbConfig *config, BbPluginRegistry *
     }
   if (configs->len == 0)
     add_default_notifier (self, plugins, host_name);
+  try_idle_entries (self);
+}
+
+void
+bb_notice_queue_set_notifier (BbNoticeQueue *self, const char *name, const BbPluginProvides *provides)
+{
+  drop_notifiers (self);
+  add_notifier (self, name, provides, NULL, name);
+  try_idle_entries (self);
 }
 
 static void

@@ -25,6 +25,9 @@ gboolean bb_notice_queue_load_finish (BbNoticeQueue *self, GAsyncResult *result,
  * `buildbot`, through localhost:25. */
 void bb_notice_queue_apply (BbNoticeQueue *self, BbConfig *config, BbPluginRegistry *plugins);
 
+/* The same with one notifier, without a configuration: for tests of the queue. */
+void bb_notice_queue_set_notifier (BbNoticeQueue *self, const char *name, const BbPluginProvides *provides);
+
 /**
  * bb_notice_queue_submit:
  *
