@@ -130,3 +130,29 @@ bbctl_reload (Bbctl *self, const char *verb, int argc, char **argv)
   g_print ("%s\n", _("The configuration was read again."));
   return BBCTL_OK;
 }
+
+int
+bbctl_notify_test (Bbctl *self, const char *verb, int argc, char **argv)
+{
+  g_autoptr (GVariant) reply = NULL;
+  GError *error = NULL;
+
+  if (!bbctl_parse (self, verb, NULL, &argc, &argv, 2, 2))
+    return BBCTL_USAGE;
+  if (!bbctl_connect (self, &error)
+      || (reply = bbctl_change (self, BBCTL_HOST_PATH, BBCTL_HOST, "NotifyTest",
+                                g_variant_new ("(ss)", argv[1], argv[2]), "()", &error))
+           == NULL)
+    return bbctl_fail (error);
+  if (self->json)
+    {
+      JsonObject *object = json_object_new ();
+
+      json_object_set_string_member (object, "notifier", argv[1]);
+      json_object_set_string_member (object, "address", argv[2]);
+      bbctl_print_json_object (object);
+      return BBCTL_OK;
+    }
+  g_print (_("A test message was sent to %s.\n"), argv[2]);
+  return BBCTL_OK;
+}

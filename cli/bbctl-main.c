@@ -27,6 +27,7 @@ const BbctlVerb bbctl_verbs[] = {
   { "forget", N_("INSTANCE"), N_("Close the row of an instance that can never be confirmed"), bbctl_forget },
   { "plugins", NULL, N_("List the plugins"), bbctl_plugins },
   { "reload", NULL, N_("Read the configuration again"), bbctl_reload },
+  { "notify-test", N_("NOTIFIER ADDRESS"), N_("Send a test message"), bbctl_notify_test },
   { "monitor", NULL, N_("Print changes as they happen"), bbctl_monitor },
   { NULL },
 };

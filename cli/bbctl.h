@@ -88,6 +88,7 @@ gboolean bbctl_dict_boolean (GVariant *dict, const char *key);
 int bbctl_status (Bbctl *self, const char *verb, int argc, char **argv); /* bbctl-host.c */
 int bbctl_plugins (Bbctl *self, const char *verb, int argc, char **argv);
 int bbctl_reload (Bbctl *self, const char *verb, int argc, char **argv);
+int bbctl_notify_test (Bbctl *self, const char *verb, int argc, char **argv);
 int bbctl_monitor (Bbctl *self, const char *verb, int argc, char **argv); /* bbctl-monitor.c */
 int bbctl_slaves (Bbctl *self, const char *verb, int argc, char **argv);  /* bbctl-slaves.c */
 int bbctl_slave (Bbctl *self, const char *verb, int argc, char **argv);

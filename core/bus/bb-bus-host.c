@@ -279,6 +279,34 @@ handle_reload (BbBusCall *call)
                                                                           (gssize) warnings->len)));
 }
 
+static void
+notify_tested_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  BbBusCall *call = user_data;
+  GError *error = NULL;
+
+  if (!bb_notice_queue_test_finish (BB_NOTICE_QUEUE (source), result, &error))
+    bb_bus_call_fail (call, error);
+  else
+    bb_bus_call_return (call, NULL);
+}
+
+static void
+handle_notify_test (BbBusCall *call)
+{
+  BbHost *host = bb_bus_call_get_host (call);
+  const char *notifier, *address;
+  const char *recipients[2] = { NULL, NULL };
+  g_autoptr (BbNotice) notice = NULL;
+
+  g_variant_get (bb_bus_call_get_parameters (call), "(&s&s)", &notifier, &address);
+  recipients[0] = address;
+  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, recipients, "this is a test: nothing has happened",
+                          g_variant_new ("a{sv}", NULL));
+  bb_notice_queue_test_async (bb_host_get_notices (host), notifier, notice, bb_bus_call_get_cancellable (call),
+                              notify_tested_cb, call);
+}
+
 static const BbBusProperty properties[] = {
   { "Version", NULL, 0, get_version },
   { "Name", NULL, BB_BUS_HOST_CHANGED, get_name },
@@ -305,6 +333,7 @@ static const BbBusMethod methods[] = {
   { "ListInstances", NULL, handle_list_instances },
   { "DescribePlugins", NULL, handle_describe_plugins },
   { "Reload", BB_ACTION_MANAGE_HOST, handle_reload },
+  { "NotifyTest", BB_ACTION_MANAGE_HOST, handle_notify_test },
   { 0 },
 };
 
