@@ -117,63 +117,6 @@ test_end_full_disk (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_text (build_fixture_get_steps (f, 1), "only=success");
 }
 
-/* D14, D15: a retry whose beginning could not be written is written later, and not lost when the daemon is killed then. */
-static void
-test_retry_full_disk (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  BbFakeLink *link = build_fixture_attach (f, "a");
-
-  build_fixture_submit (f, "one", "{'properties': <{'x': <'y'>}>}", NULL);
-  build_fixture_wait_command (f, link, "one");
-  bb_fragile_store_settle (f->store);
-  bb_fragile_store_set_failing (f->store, TRUE);
-  bb_fake_slaves_block (f->slaves, bb_slave_manager_find (f->slaves, "a"), "gone");
-  bb_fake_link_lose (link, "gone");
-  while (strstr (f->events->str, "!1=retry") == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  bb_fragile_store_settle (f->store);
-  bb_fragile_store_set_failing (f->store, FALSE);
-  link = build_fixture_attach (f, "b");
-  build_fixture_wait_command (f, link, "one");
-  bb_test_clock_advance (f->clock, f->loop, 11);
-  assert_text (build_fixture_wait (f, 1), "retry: only: gone");
-  build_fixture_kill (f);
-  build_fixture_configure (f, ONE_STEP);
-  build_fixture_load (f);
-  assert_text (build_fixture_wait (f, 2), "retry: bbhostd was stopped while it ran");
-  link = build_fixture_attach (f, "a");
-  bb_fake_link_set_automatic (link, TRUE);
-  assert_text (build_fixture_wait (f, 3), "success");
-}
-
-/* The same, killed before it was written again: its start has written all of it. */
-static void
-test_retry_never_written (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
-{
-  BbFakeLink *link = build_fixture_attach (f, "a");
-
-  build_fixture_submit (f, "one", NULL, NULL);
-  build_fixture_wait_command (f, link, "one");
-  bb_fragile_store_settle (f->store);
-  bb_fragile_store_set_failing (f->store, TRUE);
-  bb_fake_slaves_block (f->slaves, bb_slave_manager_find (f->slaves, "a"), "gone");
-  bb_fake_link_lose (link, "gone");
-  while (strstr (f->events->str, "!1=retry") == NULL)
-    g_main_context_iteration (NULL, TRUE);
-  bb_fragile_store_settle (f->store);
-  bb_fragile_store_set_failing (f->store, FALSE);
-  link = build_fixture_attach (f, "b");
-  build_fixture_wait_command (f, link, "one");
-  build_fixture_kill (f);
-  build_fixture_configure (f, ONE_STEP);
-  build_fixture_load (f);
-  assert_text (build_fixture_wait (f, 2), "retry: bbhostd was stopped while it ran");
-  link = build_fixture_attach (f, "a");
-  bb_fake_link_set_automatic (link, TRUE);
-  assert_text (build_fixture_wait (f, 3), "success"); /* of build 1, twice: better than never */
-  assert_text (build_fixture_wait (f, 4), "success");
-}
-
 #define FLAGS                                                                                                          \
   SLAVES "[builder f]\nslavenames=a;\nsteps=first;second;third;last;\n"                                                \
          "[step first]\ncommand=exit %(prop:first:-0)s\nhalt_on_failure=%(HALT)\nflunk_on_failure=%(FLUNK)\n" \
@@ -384,11 +327,6 @@ test_cancel_pending (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
 
   g_assert_null (build_fixture_cancel (f, 1, ""));
   assert_text (build_fixture_wait (f, 1), "cancelled: cancelled");
-  build_fixture_run (f, "", "ls", NULL, NULL);
-  g_assert_null (build_fixture_cancel (f, 2, ""));
-  assert_text (build_fixture_wait (f, 2), "cancelled: cancelled");
-  assert_text (build_fixture_get_steps (f, 2), "run=skipped"); /* and without logs that can't be opened */
-  assert_text (build_fixture_read_log (f, 2, "", "stdout"), "no step has a log \"stdout\"; there are: none");
   g_assert_false (bb_build_master_cancel (f->master, build, "again", &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_WRONG_STATE);
   g_assert_cmpstr (error->message, ==, "build 1 has ended: cancelled");
@@ -704,8 +642,6 @@ main (int argc, char **argv)
   ADD ("/build/refusals", ONE_STEP, test_refusals);
   ADD ("/build/D14-submit", ONE_STEP, test_submit_full_disk);
   ADD ("/build/D14-end", ONE_STEP, test_end_full_disk);
-  ADD ("/build/D14-D15-retry", ONE_STEP, test_retry_full_disk);
-  ADD ("/build/D14-D15-retry-never-written", ONE_STEP, test_retry_never_written);
   ADD ("/build/flags", NULL, test_flags);
   ADD ("/build/S5-S6-properties", NULL, test_properties);
   ADD ("/build/missing-property", NULL, test_missing_property);

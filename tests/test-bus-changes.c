@@ -305,7 +305,6 @@ test_stuck_bus (Fixture *f, gconstpointer data)
   g_autoptr (GObject) thing = new_thing ("bot", FALSE);
   g_autofree char *long_state = g_strnfill (10000, 'x');
   g_autofree char *other_state = g_strnfill (10000, 'y');
-  guint rounds = 0;
 
   bb_bus_changes_add (f->changes, &kind, thing, FALSE);
   for (guint i = 0; i < 5000; i++)
@@ -315,10 +314,7 @@ test_stuck_bus (Fixture *f, gconstpointer data)
     }
   /* 50 MB of changes; the socket takes some hundred kB, and one more waits. */
   set_state (f, thing, "attached");
-  /* On a busy machine the connection's thread may need more rounds to get rid of what it holds. */
-  do
-    receive (f);
-  while (strstr (g_ptr_array_index (f->seen, f->seen->len - 1), "attached") == NULL && ++rounds < 100);
+  receive (f);
   g_assert_cmpuint (f->seen->len, >, 1);
   g_assert_cmpuint (f->seen->len, <, 200);
   g_assert_nonnull (strstr (g_ptr_array_index (f->seen, f->seen->len - 1), "attached"));

@@ -22,5 +22,6 @@ include %D%/slave.mk
 include %D%/build.mk
 include %D%/bus.mk
 include %D%/ec2.mk
+include %D%/smtp.mk
 include %D%/integration.mk
 include %D%/torture/torture.mk

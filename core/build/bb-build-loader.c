@@ -42,45 +42,17 @@ stored_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_pointer (task, g_ptr_array_ref (loading->pending), (GDestroyNotify) g_ptr_array_unref);
 }
 
-static void
-end (Loading *loading, BbBuild *build, BbResult result, const char *reason, BbStoreBatch *batch)
-{
-  build->state = BB_BUILD_FINISHED;
-  build->result = result;
-  build->finished_at_us = loading->now_us;
-  bb_build_set_reason (build, reason);
-  bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
-}
-
-/* A row that says neither which builder nor which command; it was not written by this program. */
-static gboolean
-is_empty (BbBuild *build)
-{
-  g_autoptr (GVariant) argv = g_variant_lookup_value (build->request, "argv", G_VARIANT_TYPE_STRING_ARRAY);
-
-  return *build->builder == '\0' && argv == NULL;
-}
-
-/* (transfer full) (nullable): what is to be built in place of @build, as it was found. */
+/* @build ran; (transfer full): what takes its place. */
 static BbBuild *
-take_up (Loading *loading, BbBuild *build, BbStoreBatch *batch)
+end_as_retry (Loading *loading, BbBuild *build, BbStoreBatch *batch)
 {
-  BbBuild *retry;
+  BbBuild *retry = bb_build_new_retry (build, loading->next_number++, loading->now_us);
 
-  if (is_empty (build))
-    {
-      end (loading, build, BB_RESULT_EXCEPTION, "its row does not say what to build", batch);
-      return NULL;
-    }
-  if (build->state != BB_BUILD_RUNNING)
-    {
-      build->state = BB_BUILD_PENDING;
-      bb_build_set_slave (build, "");
-      return g_object_ref (build);
-    }
-  retry = bb_build_new_retry (build, loading->next_number++, loading->now_us);
-  retry->has_row = TRUE;
-  end (loading, build, BB_RESULT_RETRY, BB_BUILD_STOPPED_REASON, batch);
+  build->state = BB_BUILD_FINISHED;
+  build->result = BB_RESULT_RETRY;
+  build->finished_at_us = loading->now_us;
+  bb_build_set_reason (build, BB_BUILD_STOPPED_REASON);
+  bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
   bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (retry));
   return retry;
 }
@@ -103,10 +75,15 @@ unfinished_selected_cb (GObject *source, GAsyncResult *result, gpointer user_dat
   for (guint i = 0; i < rows->len; i++)
     {
       g_autoptr (BbBuild) build = bb_build_new_from_row (g_ptr_array_index (rows, i));
-      g_autoptr (BbBuild) pending = take_up (loading, build, batch);
 
-      if (pending != NULL)
-        g_ptr_array_add (loading->pending, g_steal_pointer (&pending));
+      if (build->state == BB_BUILD_RUNNING)
+        {
+          g_ptr_array_add (loading->pending, end_as_retry (loading, build, batch));
+          continue;
+        }
+      build->state = BB_BUILD_PENDING;
+      bb_build_set_slave (build, "");
+      g_ptr_array_add (loading->pending, g_steal_pointer (&build));
     }
   bb_store_commit_async (BB_STORE (source), batch, NULL, stored_cb, g_object_ref (task));
 }

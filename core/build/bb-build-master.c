@@ -31,7 +31,7 @@ struct _BbBuildMaster
 
   GHashTable *builds;  /* number (a member of the build) → BbBuild (owned): all whose end is not on disk yet */
   GHashTable *runners; /* BbBuild * → BbBuildRunner (owned) */
-  GHashTable *unsaved; /* BbBuild *: finished, but the store could not take it → its retry (nullable) (both owned) */
+  GHashTable *unsaved; /* BbBuild * (set): finished, but the store could not take it */
   BbTimer save_timer;
   guint64 next_number; /* 0: not loaded yet */
   guint n_unfinished;
@@ -53,6 +53,8 @@ enum
 };
 
 static guint signals[N_SIGNALS];
+
+static void finish_build (BbBuildMaster *self, BbBuild *build, BbResult result);
 
 static void
 emit_changed (BbBuildMaster *self, BbBuild *build, guint mask)
@@ -101,54 +103,31 @@ typedef struct
 {
   BbBuildMaster *master; /* owned */
   BbBuild *build;        /* owned */
-  BbBuild *retry;        /* owned (nullable) */
 } Saving;
 
-static void
-saving_free (Saving *saving)
-{
-  g_clear_object (&saving->master);
-  g_clear_object (&saving->build);
-  g_clear_object (&saving->retry);
-  g_free (saving);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Saving, saving_free)
-
-static void
-unref_if_any (gpointer object)
-{
-  if (object != NULL)
-    g_object_unref (object);
-}
-
-static GHashTable *
-new_unsaved (void)
-{
-  return g_hash_table_new_full (NULL, NULL, g_object_unref, unref_if_any);
-}
+static void save_end (BbBuildMaster *self, BbBuild *build, BbBuild *retry);
 
 static void
 saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  g_autoptr (Saving) saving = user_data;
-  BbBuildMaster *self = saving->master;
+  Saving *saving = user_data;
+  g_autoptr (BbBuildMaster) self = saving->master;
+  g_autoptr (BbBuild) build = saving->build;
   g_autoptr (GError) error = NULL;
 
+  g_free (saving);
   if (bb_store_commit_finish (BB_STORE (source), result, &error))
     {
-      if (saving->retry != NULL)
-        saving->retry->has_row = TRUE;
-      forget_build (self, saving->build);
+      forget_build (self, build);
       return;
     }
-  bb_log_build (G_LOG_LEVEL_WARNING, saving->build->number, "its end can't be stored, and will be tried again: %s",
+  bb_log_build (G_LOG_LEVEL_WARNING, build->number, "its end can't be stored, and will be tried again: %s",
                 error->message);
-  g_hash_table_insert (self->unsaved, g_object_ref (saving->build), g_steal_pointer (&saving->retry));
+  g_hash_table_add (self->unsaved, build);
   if (self->stopping == NULL && !bb_timer_is_running (&self->save_timer))
     bb_timer_start_in (&self->save_timer, SAVE_AGAIN_US);
 }
 
-/* Its end and the beginning of what takes its place are on disk together, or not at all. */
 static void
 save_end (BbBuildMaster *self, BbBuild *build, BbBuild *retry)
 {
@@ -157,7 +136,6 @@ save_end (BbBuildMaster *self, BbBuild *build, BbBuild *retry)
 
   saving->master = g_object_ref (self);
   saving->build = g_object_ref (build);
-  g_set_object (&saving->retry, retry);
   bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
   add_steps_to_batch (batch, build, build->steps->len);
   if (retry != NULL)
@@ -171,14 +149,14 @@ save_again_cb (BbTimer *timer, gpointer user_data)
   BbBuildMaster *self = user_data;
   g_autoptr (GHashTable) unsaved = g_steal_pointer (&self->unsaved);
   GHashTableIter iter;
-  gpointer build, retry;
+  gpointer build;
 
-  self->unsaved = new_unsaved ();
+  self->unsaved = g_hash_table_new (NULL, NULL);
   g_hash_table_iter_init (&iter, unsaved);
-  while (g_hash_table_iter_next (&iter, &build, &retry))
+  while (g_hash_table_iter_next (&iter, &build, NULL))
     {
       ((BbBuild *) build)->n_stored_steps = 0;
-      save_end (self, build, retry);
+      save_end (self, build, NULL);
     }
 }
 
@@ -219,19 +197,6 @@ find_builder (BbBuildMaster *self, const char *name)
   return self->config != NULL && *name != '\0' ? bb_config_find_builder (self->config, name) : NULL;
 }
 
-/* Those of a build that ended before it was begun. */
-static void
-leave_out_steps (BbBuild *build)
-{
-  for (guint i = 0; i < build->steps->len; i++)
-    {
-      BbBuildStep *step = g_ptr_array_index (build->steps, i);
-
-      if (step->state != BB_BUILD_FINISHED)
-        bb_build_step_leave_out (step);
-    }
-}
-
 static void
 finish_build (BbBuildMaster *self, BbBuild *build, BbResult result)
 {
@@ -241,7 +206,6 @@ finish_build (BbBuildMaster *self, BbBuild *build, BbResult result)
   build->state = BB_BUILD_FINISHED;
   build->result = result;
   build->finished_at_us = bb_loop_wall_us (self->loop);
-  leave_out_steps (build);
   self->n_unfinished--;
   if (result == BB_RESULT_RETRY)
     {
@@ -340,17 +304,6 @@ put_back (BbBuildMaster *self, BbBuild *build)
   emit_changed (self, build, BB_BUILD_CHANGED_STATE);
 }
 
-/* What its start changes in its row, or all of it. */
-static GVariant *
-make_start_row (BbBuild *build)
-{
-  if (!build->has_row)
-    return bb_build_to_row (build);
-  return g_variant_new_parsed ("{'number': <%x>, 'state': <%s>, 'slave': <%s>, 'started_at': <%x>}",
-                               (gint64) build->number, bb_build_state_to_string (build->state), build->slave,
-                               build->started_at_us);
-}
-
 static void
 build_ready (BbBuild *build, BbSlave *slave, gpointer user_data)
 {
@@ -384,7 +337,11 @@ build_ready (BbBuild *build, BbSlave *slave, gpointer user_data)
   emit_changed (self, build, BB_BUILD_CHANGED_STATE);
   bb_build_runner_start (runner);
   if (build->state == BB_BUILD_RUNNING)
-    bb_store_put_async (self->store, &bb_table_builds, make_start_row (build), NULL, NULL, NULL);
+    bb_store_put_async (self->store, &bb_table_builds,
+                        g_variant_new_parsed ("{'number': <%x>, 'state': <'running'>, 'slave': <%s>, "
+                                              "'started_at': <%x>}",
+                                              (gint64) build->number, build->slave, build->started_at_us),
+                        NULL, NULL, NULL);
 }
 
 static void
@@ -417,7 +374,6 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       g_task_return_error (task, error);
       return;
     }
-  build->has_row = TRUE;
   take_in (self, build);
   g_task_return_pointer (task, g_object_ref (build), g_object_unref);
 }
@@ -878,7 +834,7 @@ bb_build_master_init (BbBuildMaster *self)
 {
   self->builds = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, g_object_unref);
   self->runners = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
-  self->unsaved = new_unsaved ();
+  self->unsaved = g_hash_table_new (NULL, NULL);
   self->no_builders = g_ptr_array_new ();
 }
 

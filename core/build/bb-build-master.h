@@ -12,9 +12,6 @@ G_BEGIN_DECLS
 /*
  * All builds: takes requests, keeps them in the store, hands them to slaves (the distributor), runs them.
  *
- * A build that loses its slave, or the daemon, ends as `retry`; another one with a number of its own takes its place at
- * the head of the queue, with the property `retry_of`. So a number stands for one attempt, and what happened can be read.
- *
  * Signals: "build-added" (BbBuild *), "build-changed" (BbBuild *, guint mask of BbBuildChange), "build-finished"
  * (BbBuild *, before it leaves memory), "log-appended" (BbBuild *, const char *step, const char *log, guint64 size).
  */

@@ -29,7 +29,6 @@ struct _BbBuild
   gint64 finished_at_us;
   gint64 position; /* in its builder's queue, smallest first: its number, or the number of the build that it retries */
   gint64 attempts; /* how often the request was begun before */
-  gboolean has_row; /* the store is known to have it, so that a part of its row may be written */
   guint n_stored_steps; /* from the first on, whose rows were handed to the store as they are */
 
   BbBuildExplainFunc explain;
@@ -43,10 +42,6 @@ void bb_build_set_slave (BbBuild *self, const char *slave);
 
 BbBuildStep *bb_build_step_new (const char *name);
 void bb_build_step_free (BbBuildStep *self);
-/* It will never be begun. */
-void bb_build_step_leave_out (BbBuildStep *self);
-/* At most what a person reads: @text may come from a peer. */
-void bb_build_step_set_text (BbBuildStep *self, const char *text);
 gboolean bb_build_step_has_log (const BbBuildStep *self, const char *log);
 
 /* Rows of the tables `builds` and `steps`, floating. */

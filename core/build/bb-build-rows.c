@@ -108,7 +108,6 @@ bb_build_new_from_row (GVariant *row)
   self->finished_at_us = get_integer (row, "finished_at");
   self->position = get_integer (row, "position");
   self->attempts = get_integer (row, "attempts");
-  self->has_row = TRUE;
   return self;
 }
 

@@ -273,6 +273,15 @@ start_step (BbBuildRunner *self, guint position)
   bb_step_run_start (run, &context);
 }
 
+static void
+leave_out (BbBuildStep *record)
+{
+  record->state = BB_BUILD_FINISHED;
+  record->result = BB_RESULT_SKIPPED;
+  g_free (record->text);
+  record->text = g_strdup ("not run: the build had ended");
+}
+
 /* Nothing more is begun, and somebody else shall begin anew. */
 static void
 make_retry (BbBuildRunner *self, const char *why)
@@ -300,7 +309,7 @@ find_next (BbBuildRunner *self)
             break;
           make_retry (self, self->lost); /* a loss counts when there was something left to do */
         }
-      bb_build_step_leave_out (g_ptr_array_index (self->build->steps, i));
+      leave_out (g_ptr_array_index (self->build->steps, i));
     }
   return i;
 }

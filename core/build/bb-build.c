@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-build-private.h"
 
-/* Characters of a step's text; its log has the rest. */
-#define MAX_TEXT 1000
-
 G_DEFINE_FINAL_TYPE (BbBuild, bb_build, G_TYPE_OBJECT)
 
 static const char *const state_names[] = { "pending", "waiting-for-slave", "running", "finished" };
@@ -115,23 +112,6 @@ bb_build_step_free (BbBuildStep *self)
   g_free (self->text);
   g_ptr_array_unref (self->logs);
   g_free (self);
-}
-
-void
-bb_build_step_set_text (BbBuildStep *self, const char *text)
-{
-  g_autofree char *old = self->text;
-
-  self->text = g_utf8_strlen (text, -1) > MAX_TEXT ? g_utf8_substring (text, 0, MAX_TEXT) : g_strdup (text);
-}
-
-void
-bb_build_step_leave_out (BbBuildStep *self)
-{
-  self->state = BB_BUILD_FINISHED;
-  self->result = BB_RESULT_SKIPPED;
-  bb_build_step_set_text (self, "not run: the build had ended");
-  g_ptr_array_set_size (self->logs, 0);
 }
 
 gboolean

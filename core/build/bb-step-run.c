@@ -455,7 +455,8 @@ log_closed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       && self->record->result <= BB_RESULT_SKIPPED)
     {
       self->record->result = BB_RESULT_EXCEPTION;
-      bb_build_step_set_text (self->record, error->message);
+      g_free (self->record->text);
+      self->record->text = g_strdup (error->message);
     }
   if (--self->n_open == 0)
     finish (self);
@@ -481,7 +482,8 @@ set_outcome (BbStepRun *self, BbResult result, const char *text)
   if (self->record == NULL)
     return;
   self->record->result = result;
-  bb_build_step_set_text (self->record, text != NULL ? text : "");
+  g_free (self->record->text);
+  self->record->text = g_strdup (text != NULL ? text : "");
 }
 
 static void

@@ -59,7 +59,7 @@ static const BbOption shell_options[] = {
 
 static const BbOption upload_options[] = {
   SOURCE_OPTION (N_("The file at the slave, below the workdir.")),
-  DESTINATION_OPTION (N_("The file at the host; relative: in the build's own folder, builds/NUMBER/files.")),
+  DESTINATION_OPTION (N_("The file at the host.")),
   WORKDIR_OPTION,
   SIZE_OPTIONS,
   OPTION (keep_stamp, BOOLEAN, "false", 0, 0, 0, N_("Keeps the time of the file.")),
@@ -69,7 +69,7 @@ static const BbOption upload_options[] = {
 
 static const BbOption upload_directory_options[] = {
   SOURCE_OPTION (N_("The folder at the slave, below the workdir.")),
-  DESTINATION_OPTION (N_("The folder at the host; relative: in the build's own, builds/NUMBER/files.")),
+  DESTINATION_OPTION (N_("The folder at the host.")),
   WORKDIR_OPTION,
   SIZE_OPTIONS,
   OPTION (compress, STRING, "none", 0, 0, BB_OPTION_NONE_ALLOWED, N_("On the way: gz, bz2 or none.")),
@@ -78,7 +78,7 @@ static const BbOption upload_directory_options[] = {
 };
 
 static const BbOption download_options[] = {
-  SOURCE_OPTION (N_("The file at the host; relative: in the build's own folder, builds/NUMBER/files.")),
+  SOURCE_OPTION (N_("The file at the host.")),
   DESTINATION_OPTION (N_("The file at the slave, below the workdir.")),
   WORKDIR_OPTION,
   SIZE_OPTIONS,

@@ -22,8 +22,14 @@ attachment_free (gpointer data)
 BbMail *
 bb_mail_new (void)
 {
+  static gsize ready;
   BbMail *self = g_new0 (BbMail, 1);
 
+  if (g_once_init_enter (&ready))
+    {
+      g_mime_init ();
+      g_once_init_leave (&ready, 1);
+    }
   self->to = g_ptr_array_new_with_free_func (g_free);
   self->cc = g_ptr_array_new_with_free_func (g_free);
   self->attachments = g_ptr_array_new_with_free_func (attachment_free);

@@ -337,10 +337,10 @@ write_in_thread (GTask *task, gpointer source, gpointer task_data, GCancellable 
 {
   Job *job = task_data;
   g_autoptr (GError) error = NULL;
-  g_autofree char *directory = g_dir_make_tmp ("bbhost-mail-XXXXXX", &error);
-  g_autofree char *path = directory != NULL ? g_build_filename (directory, "mail", NULL) : NULL;
+  g_autofree char *uuid = g_uuid_string_random ();
+  g_autofree char *path = g_strdup_printf ("%s/bbhost-mail-%s", g_get_tmp_dir (), uuid);
 
-  if (path != NULL && bb_mail_write (job->mail, path, &error))
+  if (bb_mail_write (job->mail, path, &error))
     g_task_return_pointer (task, g_steal_pointer (&path), g_free);
   else
     g_task_return_error (task, g_steal_pointer (&error));

@@ -26,3 +26,4 @@ plugin_LTLIBRARIES += %D%/smtp.la
 %C%_smtp_la_LIBADD = %D%/libsmtp.la $(plugin_libs)
 %C%_smtp_la_SOURCES = %D%/bb-smtp-plugin.c
 endif
+EXTRA_DIST += %D%/README.md

@@ -28,9 +28,6 @@ BUILDDIR = os.environ.get('BB_BUILDDIR') or os.getcwd()
 # Everything takes longer under sanitizers and on a machine that others use; these end waits that would never end.
 DEADLINE = 60.0
 
-# Before each result, where nothing reads TAP.
-PREFIX = os.environ.get('BB_TEST_PREFIX', '')
-
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -532,7 +529,7 @@ class _TapResult(unittest.TestResult):
         self.count += 1
         self.bad += not ok
         title = self._title(test).replace('#', '')
-        print('%s%s %d %s%s%s' % (PREFIX, 'ok' if ok else 'not ok', self.count, title,
+        print('%s %d %s%s%s' % ('ok' if ok else 'not ok', self.count, title,
                                 '' if suffix else ' (%.1f s)' % (time.monotonic() - self.began), suffix), flush=True)
 
     began = time.monotonic()
@@ -590,7 +587,7 @@ def main():
     left = descendants()
     result.count += 1
     result.bad += bool(left)
-    print('%s%s %d no process is left behind' % (PREFIX, 'not ok' if left else 'ok', result.count))
+    print('%s %d no process is left behind' % ('not ok' if left else 'ok', result.count))
     for pid, command in left.items():
         print('# %d %s' % (pid, command))
     print('1..%d' % result.count, flush=True)
