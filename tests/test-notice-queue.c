@@ -188,6 +188,7 @@ test_restart (Fixture *f, gconstpointer data)
 {
   submit (f, 3);
   bb_test_run_until_true (has_tried_all, GUINT_TO_POINTER (3));
+  bb_test_run_pending ();
   close_queue (f);
   answer_code = -1;
   open_queue (f);
