@@ -16,3 +16,18 @@ tests_test_substantiation_SOURCES = %D%/test-substantiation.c
 tests_test_substantiation_CPPFLAGS = $(test_cppflags)
 tests_test_substantiation_LDADD = $(test_libs)
 TESTS += tests/test-substantiation
+
+TESTS += tests/test-substantiation-doc.py
+EXTRA_DIST += %D%/test-substantiation-doc.py
+
+check_PROGRAMS += tests/test-substantiation-table
+tests_test_substantiation_table_SOURCES = %D%/test-substantiation-table.c
+tests_test_substantiation_table_CPPFLAGS = $(test_cppflags)
+tests_test_substantiation_table_LDADD = $(test_libs)
+TESTS += tests/test-substantiation-table
+
+check_PROGRAMS += tests/test-substantiation-random
+tests_test_substantiation_random_SOURCES = %D%/test-substantiation-random.c
+tests_test_substantiation_random_CPPFLAGS = $(test_cppflags)
+tests_test_substantiation_random_LDADD = $(test_libs)
+TESTS += tests/test-substantiation-random

@@ -746,6 +746,26 @@ test_removed (Fixture *f, gconstpointer data)
   g_assert_cmpuint (bb_slave_manager_count_attached (f->world->slaves), ==, 0);
 }
 
+/* Brought back before it was through: what is left of it goes on. */
+static void
+test_brought_back (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) link = NULL;
+  Request *request;
+
+  apply_one (f);
+  link = world_attach (f->world, "bot1");
+  request = world_acquire (f->world, "bot1", "hello", NULL);
+  world_begin (f->world);
+  world_apply (f->world);
+  apply_one (f);
+  g_assert_true (world_find (f->world, "bot1") == request->slave);
+  request_release (request, BB_RESULT_SUCCESS);
+  g_assert_true (bb_scripted_link_is_open (link));
+  g_assert_cmpstr (world_state (f->world, "bot1"), ==, "attached");
+  g_assert_nonnull (bb_memory_store_lookup (f->world->store, &bb_table_slaves, "bot1"));
+}
+
 static void
 note_signal (GString *text, const char *what, BbSlave *slave)
 {
@@ -912,6 +932,7 @@ main (int argc, char **argv)
   TEST ("/slave/missing/M9-wanted", test_missing_wanted);
   TEST ("/slave/missing/M10-M11-reload", test_missing_reload);
   TEST ("/slave/reload/S14-removed", test_removed);
+  TEST ("/slave/reload/brought-back", test_brought_back);
   TEST ("/slave/reload/D4-S15-diff", test_diff);
   TEST ("/slave/verbs", test_verbs);
   TEST ("/slave/memory", test_memory);

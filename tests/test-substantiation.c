@@ -1110,7 +1110,9 @@ test_type_changed (Fixture *f, gconstpointer data)
   world_begin (f->world);
   world_add_slave (f->world, "vm", "other");
   world_apply (f->world);
-  world_assert_why (f->world, "vm", "unavailable: an instance of its former type is still being stopped");
+  world_assert_why (f->world, "vm",
+                    "unavailable: instance 1 (fake in here), of before its type or place was changed, has not been "
+                    "stopped yet");
   g_string_truncate (f->world->availability, 0);
   request_release (request, BB_RESULT_SUCCESS);
   g_assert_cmpuint (bb_fake_cloud_count_machines (NULL), ==, 0);

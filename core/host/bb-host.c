@@ -351,6 +351,7 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
   self->slaves = bb_slave_manager_new (&parameters);
   g_signal_connect_object (self->slaves, "notice", G_CALLBACK (notice_cb), self, 0);
   self->reaper = bb_reaper_new (self->ledger, self->loop, bb_sqlite_store_get_id (self->store), &reaper_hooks, self);
+  bb_slave_manager_set_reaper (self->slaves, self->reaper);
   self->builds = bb_build_master_new (self->slaves, self->loop, BB_STORE (self->store), self->state_directory);
   self->notices = bb_notice_queue_new (BB_STORE (self->store), self->loop);
   self->build_notices = bb_build_notices_new (self->builds, self->notices, self->state_directory);

@@ -136,7 +136,7 @@ remove_slave (BbSlaveManager *self, BbSlaveRecord *record)
   g_signal_emit_by_name (self, "slave-removed", record->slave);
   bb_slave_manager_fail_acquisitions (record, reason);
   if (record->substantiation != NULL)
-    bb_substantiation_retire (record->substantiation);
+    bb_substantiation_dismiss (record->substantiation);
   bb_slave_manager_end_if_through (record);
 }
 
@@ -235,6 +235,35 @@ update_slave (BbSlaveRecord *record, const BbSlaveConfig *config)
     changed = TRUE;
   if (changed)
     bb_slave_manager_touch (record, BB_SLAVE_CHANGED_SETTINGS);
+}
+
+/* One that an earlier reload has removed, and that is not through yet: what is left of it goes on. */
+static BbSlaveRecord *
+find_leaving (BbSlaveManager *self, const BbSlaveConfig *config)
+{
+  GHashTableIter iter;
+  BbSlaveRecord *record;
+
+  g_hash_table_iter_init (&iter, self->leaving);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &record, NULL))
+    if (record->provides == config->provides && g_str_equal (bb_slave_record_get_name (record), config->name))
+      return record;
+  return NULL;
+}
+
+static void
+bring_back (BbSlaveManager *self, BbSlaveRecord *record, const BbSlaveConfig *config)
+{
+  g_hash_table_steal (self->leaving, record);
+  g_hash_table_insert (self->records, (gpointer) bb_slave_record_get_name (record), record);
+  record->removed = FALSE;
+  record->availability = BB_UNAVAILABLE;
+  if (!bb_slave_record_is_attached (record))
+    begin_absence (record, FALSE);
+  g_signal_emit_by_name (self, "slave-added", record->slave);
+  update_slave (record, config);
+  bb_slave_manager_remember (record);
+  bb_slave_manager_touch (record, 0);
 }
 
 /* ---- builders ---- */
@@ -370,6 +399,8 @@ bb_slave_manager_apply (BbSlaveManager *self, BbConfig *config)
 
       if (record != NULL)
         update_slave (record, wanted);
+      else if ((record = find_leaving (self, wanted)) != NULL)
+        bring_back (self, record, wanted);
       else
         add_slave (self, wanted);
       g_ptr_array_add (self->order, g_hash_table_lookup (self->records, wanted->name));

@@ -222,6 +222,10 @@ row_closed_cb (BbLedger *ledger, BbLedgerRow *row, gpointer user_data)
 
   if (record != NULL)
     bb_substantiation_row_closed (record->substantiation);
+  /* It may have been in the way of the slave that has its name now. */
+  record = g_hash_table_lookup (self->records, bb_ledger_row_get_slave_name (row));
+  if (record != NULL)
+    bb_slave_manager_touch (record, 0);
   bb_slave_manager_there_is_room (self);
 }
 
@@ -570,6 +574,7 @@ explain_latent (BbSlaveRecord *record)
 {
   BbSubstantiation *substantiation = record->substantiation;
   const GError *trouble;
+  BbLedgerRow *row;
 
   if (bb_substantiation_is_stuck (substantiation, &trouble))
     return g_strdup_printf ("its last instance could not be stopped yet: %s", trouble->message);
@@ -577,6 +582,12 @@ explain_latent (BbSlaveRecord *record)
     return g_strdup (record->room_error);
   if (bb_substantiation_get_builds (substantiation) > 0 && !bb_substantiation_takes_builds (substantiation))
     return g_strdup ("its instance is replaced when its builds have ended");
+  row = bb_substantiation_find_foreign_row (substantiation);
+  if (row != NULL)
+    return g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s in %s), of before its type or place was changed, has not "
+                            "been stopped yet",
+                            bb_ledger_row_get_number (row), bb_ledger_row_get_backend (row),
+                            bb_ledger_row_get_scope (row));
   if (g_hash_table_size (record->manager->leaving) > 0 && has_instance_of_former_type (record))
     return g_strdup ("an instance of its former type is still being stopped");
   return NULL;
@@ -835,7 +846,7 @@ gboolean
 bb_slave_manager_substantiate (BbSlaveManager *self, BbSlave *slave, GError **error)
 {
   BbSlaveRecord *record = get_latent_record (self, slave, error);
-  const GError *trouble;
+  g_autofree char *why = NULL;
 
   if (record == NULL)
     return FALSE;
@@ -845,11 +856,11 @@ bb_slave_manager_substantiate (BbSlaveManager *self, BbSlave *slave, GError **er
                    bb_slave_get_name (slave));
       return FALSE;
     }
-  if (bb_substantiation_is_stuck (record->substantiation, &trouble))
+  why = explain_latent (record);
+  if (why != NULL && !record->waits_for_room && !bb_substantiation_get_builds (record->substantiation))
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
-                   "slave %s can't be substantiated: its last instance could not be stopped yet: %s",
-                   bb_slave_get_name (slave), trouble->message);
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s can't be substantiated: %s",
+                   bb_slave_get_name (slave), why);
       return FALSE;
     }
   bb_substantiation_want (record->substantiation);

@@ -64,16 +64,39 @@ make_password (void)
   return g_string_free (text, FALSE);
 }
 
+static gboolean
+is_own_row (BbSubstantiation *self, BbLedgerRow *row)
+{
+  g_autofree char *scope = NULL;
+
+  if (g_strcmp0 (bb_ledger_row_get_backend (row), self->backend) != 0)
+    return FALSE;
+  scope = bb_latent_slave_get_scope (self->slave);
+  return g_strcmp0 (bb_ledger_row_get_scope (row), scope) == 0;
+}
+
+static BbLedgerRow *
+find_open_row (BbSubstantiation *self)
+{
+  BbLedgerRow *row = bb_ledger_find_by_slave (self->ledger, get_name (self));
+
+  return row != NULL && !bb_ledger_row_is_closing (row) ? row : NULL;
+}
+
 BbLedgerRow *
 bb_substantiation_find_row (BbSubstantiation *self)
 {
-  BbLedgerRow *row = bb_ledger_find_by_slave (self->context->ledger, get_name (self));
-  g_autofree char *scope = NULL;
+  BbLedgerRow *row = find_open_row (self);
 
-  if (row == NULL || bb_ledger_row_is_closing (row) || g_strcmp0 (bb_ledger_row_get_backend (row), self->backend) != 0)
-    return NULL;
-  scope = bb_latent_slave_get_scope (self->slave);
-  return g_strcmp0 (bb_ledger_row_get_scope (row), scope) == 0 ? row : NULL;
+  return row != NULL && is_own_row (self, row) ? row : NULL;
+}
+
+BbLedgerRow *
+bb_substantiation_find_foreign_row (BbSubstantiation *self)
+{
+  BbLedgerRow *row = find_open_row (self);
+
+  return row != NULL && row != self->row && !is_own_row (self, row) ? row : NULL;
 }
 
 static void
@@ -124,7 +147,7 @@ bb_substantiation_call_intend (BbSubstantiation *self)
     }
   self->own_password = settings->auto_password;
   self->no_room = FALSE;
-  bb_ledger_intend_async (self->context->ledger, get_name (self), self->backend, scope,
+  bb_ledger_intend_async (self->ledger, get_name (self), self->backend, scope,
                           password != NULL ? password : "", cost, NULL, intended_cb, call_new (self, 0));
 }
 
@@ -208,7 +231,7 @@ make_request (BbSubstantiation *self, GVariant *properties)
   };
   BbInstanceRequest *request = bb_instance_request_new (&parameters);
 
-  recorder->ledger = g_object_ref (context->ledger);
+  recorder->ledger = g_object_ref (self->ledger);
   recorder->row = g_object_ref (self->row);
   bb_instance_request_set_recorder (request, record_resource, report_instance, recorder, recorder_free);
   return request;
@@ -220,7 +243,7 @@ give_new_row (BbSubstantiation *self, BbLedgerRow *row, BbInstance *instance)
 {
   bb_log_instance (G_LOG_LEVEL_WARNING, bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row),
                    "instance %s came after its row was closed; it is stopped", bb_instance_get_id (instance));
-  bb_ledger_adopt_async (self->context->ledger, bb_ledger_row_get_slave_name (row), bb_ledger_row_get_backend (row),
+  bb_ledger_adopt_async (self->ledger, bb_ledger_row_get_slave_name (row), bb_ledger_row_get_backend (row),
                          bb_ledger_row_get_scope (row), instance, BB_ROW_STOPPING, NULL, NULL, NULL);
 }
 
@@ -237,7 +260,7 @@ instance_started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (instance != NULL && bb_ledger_row_is_closing (call->row))
     give_new_row (self, call->row, instance);
   else if (instance != NULL)
-    bb_ledger_set_running (self->context->ledger, call->row, instance, NULL, NULL);
+    bb_ledger_set_running (self->ledger, call->row, instance, NULL, NULL);
   if (self->hooks == NULL)
     return;
   if (instance != NULL)
@@ -260,7 +283,7 @@ bb_substantiation_call_start (BbSubstantiation *self)
   self->choice_unknown = FALSE;
   g_clear_object (&self->request);
   self->request = make_request (self, properties);
-  bb_ledger_set_requested (self->context->ledger, self->row, NULL, NULL);
+  bb_ledger_set_requested (self->ledger, self->row, NULL, NULL);
   self->call_serial++;
   self->call_cancellable = g_cancellable_new ();
   bb_latent_slave_start_instance_async (self->slave, self->request, self->call_cancellable, instance_started_cb,
@@ -280,7 +303,7 @@ instance_stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (self->hooks == NULL)
     {
       if (stopped && !bb_ledger_row_is_closing (call->row))
-        bb_ledger_close (self->context->ledger, call->row, "stopped", NULL, NULL);
+        bb_ledger_close (self->ledger, call->row, "stopped", NULL, NULL);
       return;
     }
   /* One that was given up long ago may still have done it; its failure is no news. */
@@ -307,7 +330,7 @@ bb_substantiation_call_stop (BbSubstantiation *self)
       bb_substantiation_post (self, BB_EVENT_STOPPED, NULL);
       return;
     }
-  bb_ledger_set_stopping (self->context->ledger, self->row, NULL, NULL);
+  bb_ledger_set_stopping (self->ledger, self->row, NULL, NULL);
   instance = bb_ledger_row_to_instance (self->row);
   self->stop_cancelled = FALSE;
   self->call_serial++;
@@ -337,7 +360,7 @@ take_check (BbSubstantiation *self, BbInstance *instance)
     case BB_INSTANCE_STARTING:
     case BB_INSTANCE_ALIVE:
       self->gone_once = FALSE;
-      bb_ledger_confirm (self->context->ledger, self->row);
+      bb_ledger_confirm (self->ledger, self->row);
       return;
     case BB_INSTANCE_GONE:
       /* Clouds say so of what they have just made: their databases agree only after a while. */
@@ -441,6 +464,6 @@ bb_substantiation_close_row (BbSubstantiation *self)
   if (self->row == NULL || bb_ledger_row_is_closing (self->row))
     bb_substantiation_post (self, BB_EVENT_CLOSED, NULL);
   else
-    bb_ledger_close (self->context->ledger, self->row, asked ? "stopped" : "not started", row_closed_cb,
+    bb_ledger_close (self->ledger, self->row, asked ? "stopped" : "not started", row_closed_cb,
                      call_new (self, 0));
 }

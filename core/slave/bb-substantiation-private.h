@@ -16,7 +16,8 @@ struct _BbSubstantiation
   BbLatentSlave *slave; /* not owned */
   const char *backend;
   const BbOption *options;
-  const BbSubstantiationContext *context;
+  const BbSubstantiationContext *context; /* not to be looked at when abandoned */
+  BbLedger *ledger;                       /* owned: what comes back later still goes into it */
   const BbSubstantiationHooks *hooks; /* NULL: abandoned */
   gpointer user_data;
 

@@ -409,6 +409,20 @@ settle (BbSubstantiation *self)
   self->fast = self->told_overdue = self->past_lifetime = FALSE;
 }
 
+static gboolean
+is_in_the_way (BbSubstantiation *self)
+{
+  BbLedgerRow *row = bb_substantiation_find_foreign_row (self);
+  g_autoptr (GError) error = NULL;
+
+  if (row == NULL)
+    return FALSE;
+  error = g_error_new (BB_ERROR, BB_ERROR_NOT_NOW, "instance %s of before has not been stopped yet",
+                       bb_ledger_row_get_instance_id (row));
+  fail_waiters (self, BB_EVENT_REFUSED, error);
+  return TRUE;
+}
+
 /* What @event is by the time its turn has come; BB_N_EVENTS when nothing is left of it. */
 static BbEvent
 look_again (BbSubstantiation *self, BbEvent event)
@@ -421,7 +435,7 @@ look_again (BbSubstantiation *self, BbEvent event)
     case BB_EVENT_WANTED:
       if (self->phase != BB_PHASE_NONE)
         return event;
-      if (!is_wanted || self->context->shutting_down)
+      if (!is_wanted || self->context->shutting_down || is_in_the_way (self))
         return BB_N_EVENTS;
       /* Never two instances of one slave: what is left of an earlier one goes first. */
       row = bb_substantiation_find_row (self);
@@ -660,6 +674,7 @@ bb_substantiation_finalize (GObject *object)
   bb_substantiation_abandon (self);
   g_clear_object (&self->row);
   g_clear_object (&self->request);
+  g_clear_object (&self->ledger);
   g_clear_error (&self->trouble);
   g_free (self->choice);
   G_OBJECT_CLASS (bb_substantiation_parent_class)->finalize (object);
@@ -687,6 +702,7 @@ bb_substantiation_new (BbLatentSlave *slave, const char *backend, const BbOption
   self->backend = backend;
   self->options = options;
   self->context = context;
+  self->ledger = g_object_ref (context->ledger);
   self->hooks = hooks;
   self->user_data = user_data;
   bb_timer_init (&self->deadline, context->loop, deadline_passed, self);
@@ -912,6 +928,13 @@ bb_substantiation_retire (BbSubstantiation *self)
   self->retiring = TRUE;
   if (self->n_builds == 0)
     bb_substantiation_post (self, BB_EVENT_RETIRE, NULL);
+}
+
+void
+bb_substantiation_dismiss (BbSubstantiation *self)
+{
+  self->wanted = FALSE;
+  bb_substantiation_retire (self);
 }
 
 void

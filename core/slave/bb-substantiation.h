@@ -115,12 +115,17 @@ void bb_substantiation_died (BbSubstantiation *self, const GError *error); /* a 
 void bb_substantiation_row_closed (BbSubstantiation *self);                /* somebody else has closed its row */
 /* An open row of before that it can act for: to be adopted, or stopped. (transfer none) (nullable) */
 BbLedgerRow *bb_substantiation_find_row (BbSubstantiation *self);
+/* One that it can't: of the type, region or account that the slave had before. Nothing is started beside it, as its
+ * slave would log in under the same name. */
+BbLedgerRow *bb_substantiation_find_foreign_row (BbSubstantiation *self);
 void bb_substantiation_found (BbSubstantiation *self, BbLedgerRow *row); /* takes it over; only at rest */
 void bb_substantiation_room (BbSubstantiation *self);
 /* @fast: without asking the guest. @reason: for those who wait. */
 void bb_substantiation_stop (BbSubstantiation *self, gboolean fast, const GError *reason);
 /* The idle instance is to go, a busy one when its builds have ended. */
 void bb_substantiation_retire (BbSubstantiation *self);
+/* The same for good: the slave was removed, and nobody waits for it any more. */
+void bb_substantiation_dismiss (BbSubstantiation *self);
 /* Times have changed: running clocks count the new ones from when they began. */
 void bb_substantiation_settings_changed (BbSubstantiation *self);
 

@@ -235,7 +235,10 @@ take_call (const char *kind, BbLatentSlave *slave, const char *token, BbInstance
   note_key (slave);
   call->kind = kind;
   call->task = task;
-  call->slave_name = g_strdup (bb_slave_get_name (BB_SLAVE (slave)));
+  /* One slave may act for the instance of another that is gone. */
+  call->slave_name = g_strdup (instance != NULL && bb_instance_get_slave_name (instance) != NULL
+                                 ? bb_instance_get_slave_name (instance)
+                                 : bb_slave_get_name (BB_SLAVE (slave)));
   call->token = g_strdup (token);
   call->instance = instance != NULL ? bb_instance_ref (instance) : NULL;
   call->manner = manner;
@@ -459,6 +462,17 @@ bb_fake_cloud_count_machines (const char *slave_name)
     if (slave_name == NULL || g_str_equal (((Machine *) g_ptr_array_index (cloud.machines, i))->slave_name, slave_name))
       n++;
   return n;
+}
+
+void
+bb_fake_cloud_foreach (void (*func) (const char *slave_name, const char *token, gpointer user_data), gpointer user_data)
+{
+  for (guint i = 0; i < cloud.machines->len; i++)
+    {
+      const Machine *machine = g_ptr_array_index (cloud.machines, i);
+
+      func (machine->slave_name, machine->token, user_data);
+    }
 }
 
 guint

@@ -39,6 +39,9 @@ void bb_fake_cloud_set_check_manner (BbCloudManner manner);
 guint bb_fake_cloud_answer (const char *call, gboolean success);
 void bb_fake_cloud_kill (const char *slave_name); /* a machine dies, by itself */
 guint bb_fake_cloud_count_machines (const char *slave_name); /* NULL: all */
+/* Calls @func for each machine. */
+void bb_fake_cloud_foreach (void (*func) (const char *slave_name, const char *token, gpointer user_data),
+                            gpointer user_data);
 guint bb_fake_cloud_count_calls (const char *call);
 guint bb_fake_cloud_count_waiting (const char *call);
 guint bb_fake_cloud_count_overlaps (void); /* of start and stop of one slave: never */

@@ -3,11 +3,15 @@
 
 static GMutex mutex;
 static GString *warnings;
+static gboolean criticals_are_expected;
+static gboolean quiet;
 
 static GLogWriterOutput
 trap_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
-  for (gsize i = 0; i < n_fields && (level & G_LOG_LEVEL_MASK) == G_LOG_LEVEL_WARNING; i++)
+  GLogLevelFlags kept = criticals_are_expected ? G_LOG_LEVEL_WARNING | G_LOG_LEVEL_CRITICAL : G_LOG_LEVEL_WARNING;
+
+  for (gsize i = 0; i < n_fields && (level & kept) != 0; i++)
     if (g_str_equal (fields[i].key, "MESSAGE"))
       {
         g_mutex_lock (&mutex);
@@ -15,6 +19,8 @@ trap_writer (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoi
         g_mutex_unlock (&mutex);
         return G_LOG_WRITER_HANDLED;
       }
+  if (quiet && (level & G_LOG_LEVEL_MASK) > G_LOG_LEVEL_WARNING)
+    return G_LOG_WRITER_HANDLED;
   return g_log_writer_default (level, fields, n_fields, user_data);
 }
 
@@ -24,6 +30,19 @@ bb_log_trap_install (void)
   warnings = g_string_new (NULL);
   g_log_set_always_fatal (G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
   g_log_set_writer_func (trap_writer, NULL, NULL);
+}
+
+void
+bb_log_trap_set_quiet (gboolean is_quiet)
+{
+  quiet = is_quiet;
+}
+
+void
+bb_log_trap_expect_criticals (gboolean expected)
+{
+  criticals_are_expected = expected;
+  g_log_set_always_fatal (expected ? G_LOG_FATAL_MASK : G_LOG_FATAL_MASK | G_LOG_LEVEL_CRITICAL);
 }
 
 char *

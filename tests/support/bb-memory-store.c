@@ -150,6 +150,20 @@ matches (GVariant *row, GVariant *where)
   return fits;
 }
 
+static int
+compare_rows (gconstpointer a, gconstpointer b, gpointer user_data)
+{
+  const char *column = user_data;
+  gboolean descending = *column == '-';
+  gint64 one = 0, other = 0;
+
+  g_variant_lookup (*(GVariant *const *) a, column + descending, "x", &one);
+  g_variant_lookup (*(GVariant *const *) b, column + descending, "x", &other);
+  if (one == other)
+    return 0;
+  return (one < other) == !descending ? -1 : 1;
+}
+
 static void
 select_async (BbStore *store, const BbTable *table, GVariant *where, const char *order_by, gint64 limit,
               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
@@ -160,7 +174,7 @@ select_async (BbStore *store, const BbTable *table, GVariant *where, const char 
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   g_autofree char *prefix = g_strconcat (table->name, " ", NULL);
 
-  for (guint i = 0; i < self->order->len && (limit < 0 || rows->len < limit); i++)
+  for (guint i = 0; i < self->order->len; i++)
     {
       const char *key = g_ptr_array_index (self->order, i);
       GVariant *row = g_hash_table_lookup (self->rows, key);
@@ -168,6 +182,10 @@ select_async (BbStore *store, const BbTable *table, GVariant *where, const char 
       if (g_str_has_prefix (key, prefix) && matches (row, condition))
         g_ptr_array_add (rows, g_variant_ref (row));
     }
+  if (order_by != NULL) /* only integers are asked for */
+    g_ptr_array_sort_with_data (rows, compare_rows, (gpointer) order_by);
+  if (limit >= 0 && rows->len > limit)
+    g_ptr_array_set_size (rows, (int) limit);
   g_task_return_pointer (task, g_steal_pointer (&rows), (GDestroyNotify) g_ptr_array_unref);
 }
 
@@ -240,6 +258,14 @@ GVariant *
 bb_memory_store_lookup (BbMemoryStore *self, const BbTable *table, const char *key)
 {
   g_autofree char *full = g_strdup_printf ("%s '%s'", table->name, key);
+
+  return g_hash_table_lookup (self->rows, full);
+}
+
+GVariant *
+bb_memory_store_lookup_number (BbMemoryStore *self, const BbTable *table, guint64 key)
+{
+  g_autofree char *full = g_strdup_printf ("%s %" G_GUINT64_FORMAT, table->name, key);
 
   return g_hash_table_lookup (self->rows, full);
 }

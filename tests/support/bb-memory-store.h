@@ -16,5 +16,6 @@ void bb_memory_store_set_hanging (BbMemoryStore *self, gboolean hanging);
 guint bb_memory_store_count_commits (BbMemoryStore *self);
 /* (transfer none) (nullable): the row as it is "on disk"; of tables whose key is one text */
 GVariant *bb_memory_store_lookup (BbMemoryStore *self, const BbTable *table, const char *key);
+GVariant *bb_memory_store_lookup_number (BbMemoryStore *self, const BbTable *table, guint64 key);
 
 G_END_DECLS

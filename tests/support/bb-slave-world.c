@@ -16,6 +16,57 @@ availability_changed_cb (BbSlaveManager *slaves, BbSlave *slave, gpointer user_d
   g_string_append_printf (((World *) user_data)->availability, "%s ", bb_slave_get_name (slave));
 }
 
+static GPtrArray *
+list_slaves (gpointer user_data)
+{
+  return bb_slave_manager_list_latent (((World *) user_data)->slaves);
+}
+
+static const char *
+get_type_name (BbLatentSlave *slave, gpointer user_data)
+{
+  return bb_slave_get_type_name (BB_SLAVE (slave));
+}
+
+static BbLatentSlave *
+find_backend (BbLedgerRow *row, gpointer user_data)
+{
+  return bb_slave_manager_find_backend (((World *) user_data)->slaves, row);
+}
+
+static gboolean
+is_in_use (BbLedgerRow *row, gpointer user_data)
+{
+  return bb_slave_manager_is_row_in_use (((World *) user_data)->slaves, row);
+}
+
+static void
+row_gone (BbLedgerRow *row, gpointer user_data)
+{
+  bb_slave_manager_row_gone (((World *) user_data)->slaves, row);
+}
+
+static void
+trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
+{
+}
+
+static const BbReaperHooks reaper_hooks = {
+  .list_slaves = list_slaves,
+  .get_type_name = get_type_name,
+  .find_backend = find_backend,
+  .is_in_use = is_in_use,
+  .row_gone = row_gone,
+  .trouble = trouble,
+};
+
+static void
+make_reaper (World *self)
+{
+  self->reaper = bb_reaper_new (self->ledger, self->loop, "0123456789abcdef0123456789abcdef", &reaper_hooks, self);
+  bb_slave_manager_set_reaper (self->slaves, self->reaper);
+}
+
 static void
 load (World *self)
 {
@@ -43,6 +94,8 @@ load (World *self)
   bb_test_run_until_result (&result);
   g_assert_true (bb_slave_manager_load_finish (self->slaves, result, &error));
   g_assert_no_error (error);
+  if (self->with_reaper)
+    make_reaper (self);
 }
 
 World *
@@ -70,6 +123,10 @@ unload (World *self)
 {
   bb_memory_store_set_hanging (self->store, FALSE);
   bb_test_run_pending ();
+  if (self->reaper != NULL)
+    bb_reaper_shutdown (self->reaper);
+  g_clear_object (&self->reaper);
+  self->reaper_runs = FALSE;
   g_object_run_dispose (G_OBJECT (self->slaves));
   g_clear_object (&self->slaves);
 }
@@ -157,6 +214,9 @@ world_apply (World *self)
   self->config->host.instance_max_lifetime = self->max_lifetime;
   bb_ledger_set_limits (self->ledger, &self->limits);
   bb_slave_manager_apply (self->slaves, self->config);
+  if (self->reaper != NULL && !self->reaper_runs)
+    bb_reaper_start (self->reaper, FALSE, self->login_grace);
+  self->reaper_runs = self->reaper != NULL;
   world_turn (self);
 }
 

@@ -5,6 +5,7 @@
 #include "bb-fake-cloud.h"
 #include "bb-scripted-link.h"
 #include "bb-memory-store.h"
+#include "bb-reaper.h"
 #include "bb-slave-manager.h"
 #include "bb-test.h"
 
@@ -21,6 +22,9 @@ typedef struct
   BbConfig *config;   /* under construction, or the one in force */
   GPtrArray *notices; /* of BbNotice */
   GString *availability; /* names whose availability changed, each ended by a blank */
+  BbReaper *reaper;   /* NULL: there is none */
+  gboolean with_reaper; /* from the next restart on */
+  gboolean reaper_runs;
   BbLedgerLimits limits;
   double login_grace;
   double max_lifetime;
@@ -40,7 +44,7 @@ typedef struct
 
 World *world_new (void);
 void world_free (World *self);
-/* The daemon ends as by kill -9 and is started again: the store and the machines stay. @config: NULL for the same. */
+/* The daemon ends as by kill -9 and is started again: the store and the machines stay. */
 void world_restart (World *self);
 
 void world_begin (World *self); /* a fresh, empty configuration */
