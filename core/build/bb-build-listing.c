@@ -69,8 +69,8 @@ text_matches (GVariant *filter, const char *key, const char *value)
   return !g_variant_lookup (filter, key, "&s", &wanted) || g_str_equal (wanted, value);
 }
 
-gboolean
-bb_build_filter_matches (GVariant *filter, BbBuild *build)
+static gboolean
+filter_matches (GVariant *filter, BbBuild *build)
 {
   guint64 number;
 
@@ -109,7 +109,7 @@ take_live (Listing *listing, GPtrArray *live)
     {
       BbBuild *build = g_ptr_array_index (live, i);
 
-      if (!bb_build_filter_matches (listing->filter, build))
+      if (!filter_matches (listing->filter, build))
         continue;
       g_array_append_val (listing->numbers, build->number);
       g_hash_table_insert (by_number, &build->number, build);

@@ -11,7 +11,6 @@ G_BEGIN_DECLS
 
 /* Is each key of @filter one of bb_build_master_list_async()'s, and of its type? */
 gboolean bb_build_filter_check (GVariant *filter, GError **error);
-gboolean bb_build_filter_matches (GVariant *filter, BbBuild *build);
 
 /**
  * bb_build_listing_async:

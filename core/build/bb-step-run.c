@@ -367,6 +367,8 @@ prepared_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (BbStepRun) self = user_data;
   g_autoptr (GError) error = NULL;
 
+  if (self->ending)
+    return; /* disconnected */
   if (!bb_transfer_prepare_finish (BB_TRANSFER (source), result, &error))
     end (self, BB_RESULT_FAILURE, error->message);
   else if (self->verdict != BB_RESULT_NONE)
@@ -538,8 +540,12 @@ bb_step_run_abandon (BbStepRun *self, BbResult result, const char *why)
 
   if (self->ending)
     return;
-  if (self->command != NULL)
-    bb_slave_link_interrupt (self->link, self->command, why);
+  if (self->command == NULL)
+    {
+      bb_step_run_interrupt (self, result, why); /* a transfer that is being prepared, which takes no slave */
+      return;
+    }
+  bb_slave_link_interrupt (self->link, self->command, why);
   end (self, result, why);
 }
 

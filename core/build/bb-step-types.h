@@ -34,7 +34,7 @@ typedef struct
 {
   const char *name;           /* the value of `type=` */
   const char *command;        /* the remote command, in the words of bb_slave_link_start_command() */
-  gboolean halt_on_failure;   /* defaults, as in Buildbot */
+  gboolean halt_on_failure;   /* defaults, as in Buildbot: the configuration is tested against them */
   gboolean flunk_on_failure;
   guint (*count) (const BbStepConfig *step);
   /* The arguments of command @index, floating; NULL with an error when a text can't be interpolated. */
