@@ -38,3 +38,9 @@ tests_test_pb_link_SOURCES = %D%/test-pb-link.c
 tests_test_pb_link_CPPFLAGS = $(test_cppflags)
 tests_test_pb_link_LDADD = $(test_libs)
 TESTS += tests/test-pb-link
+
+check_PROGRAMS += tests/test-listener
+tests_test_listener_SOURCES = %D%/test-listener.c
+tests_test_listener_CPPFLAGS = $(test_cppflags)
+tests_test_listener_LDADD = $(test_libs)
+TESTS += tests/test-listener
