@@ -44,3 +44,9 @@ tests_test_listener_SOURCES = %D%/test-listener.c
 tests_test_listener_CPPFLAGS = $(test_cppflags)
 tests_test_listener_LDADD = $(test_libs)
 TESTS += tests/test-listener
+
+check_PROGRAMS += tests/test-pb-replay
+tests_test_pb_replay_SOURCES = %D%/test-pb-replay.c
+tests_test_pb_replay_CPPFLAGS = $(test_cppflags)
+tests_test_pb_replay_LDADD = $(test_libs)
+TESTS += tests/test-pb-replay

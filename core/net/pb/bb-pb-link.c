@@ -229,19 +229,6 @@ end_info_if_lost (GTask *task, const GError *error)
 }
 
 static void
-version_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
-                  gpointer user_data)
-{
-  GTask *task = user_data;
-
-  if (end_info_if_lost (task, error))
-    return;
-  if (answer != NULL)
-    bb_pb_info_add_version (g_task_get_task_data (task), *answer);
-  end_info (g_task_get_source_object (task), task);
-}
-
-static void
 commands_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
                    gpointer user_data)
 {
@@ -251,10 +238,22 @@ commands_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
     return;
   if (answer != NULL)
     bb_pb_info_add_commands (g_task_get_task_data (task), *answer);
-  call_bot (g_task_get_source_object (task), "getVersion", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, version_answered, task);
+  end_info (g_task_get_source_object (task), task);
 }
 
+static void
+version_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
+                  gpointer user_data)
+{
+  GTask *task = user_data;
+
+  if (end_info_if_lost (task, error))
+    return;
+  if (answer != NULL)
+    bb_pb_info_add_version (g_task_get_task_data (task), *answer);
+  call_bot (g_task_get_source_object (task), "getCommands", 0);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, commands_answered, task);
+}
 
 static void
 slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
@@ -285,8 +284,8 @@ slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *er
       end_info (g_task_get_source_object (task), task);
       return;
     }
-  call_bot (g_task_get_source_object (task), "getCommands", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, commands_answered, task);
+  call_bot (g_task_get_source_object (task), "getVersion", 0);
+  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, version_answered, task);
 }
 
 static void
