@@ -107,7 +107,10 @@ bb_abstract_slave_set_property (GObject *object, guint property_id, const GValue
       priv->settings = g_value_dup_boxed (value);
       break;
     case PROP_CONFIG:
+      if (priv->config == g_value_get_pointer (value))
+        break;
       priv->config = g_value_get_pointer (value);
+      g_object_notify_by_pspec (object, pspec);
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);

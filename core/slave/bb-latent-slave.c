@@ -3,9 +3,26 @@
 
 G_DEFINE_INTERFACE (BbLatentSlave, bb_latent_slave, BB_TYPE_SLAVE)
 
+static guint instance_changed_signal;
+
 static void
 bb_latent_slave_default_init (BbLatentSlaveInterface *iface)
 {
+  /**
+   * BbLatentSlave::instance-changed:
+   *
+   * Emitted by bb_latent_slave_instance_changed().
+   */
+  instance_changed_signal = g_signal_new ("instance-changed", BB_TYPE_LATENT_SLAVE, G_SIGNAL_RUN_LAST, 0, NULL, NULL,
+                                          NULL, G_TYPE_NONE, 0);
+}
+
+void
+bb_latent_slave_instance_changed (BbLatentSlave *self)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+
+  g_signal_emit (self, instance_changed_signal, 0);
 }
 
 void

@@ -83,6 +83,16 @@ void bb_latent_slave_check_instance_async (BbLatentSlave *self, BbInstance *inst
 BbInstance *bb_latent_slave_check_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error);
 
 /**
+ * bb_latent_slave_instance_changed:
+ *
+ * For backends that are told of what becomes of their machines: says that something may have happened to this slave's
+ * instance, so that it is checked at once and not at the next interval. Nobody minds when it is for nothing.
+ *
+ * Since: 1.0
+ */
+void bb_latent_slave_instance_changed (BbLatentSlave *self);
+
+/**
  * bb_latent_slave_list_instances_async:
  * @store_id: the value of the tag `bbhost:store`
  *

@@ -402,11 +402,13 @@ instance_checked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   bb_substantiation_forget_check (self);
   if (self->hooks == NULL || self->row != call->row)
     return;
-  if (instance != NULL)
-    take_check (self, instance);
-  else
+  if (instance == NULL)
     bb_log_slave (G_LOG_LEVEL_INFO, get_name (self), "instance %s can't be looked at: %s",
                   bb_ledger_row_get_instance_id (call->row), error->message);
+  else if (self->look_again && bb_instance_get_state (instance) == BB_INSTANCE_ALIVE)
+    bb_substantiation_call_check (self);
+  else
+    take_check (self, instance);
 }
 
 void
@@ -427,6 +429,7 @@ bb_substantiation_call_check (BbSubstantiation *self)
   if (self->row == NULL || *bb_ledger_row_get_instance_id (self->row) == '\0')
     return;
   instance = bb_ledger_row_to_instance (self->row);
+  self->look_again = FALSE;
   self->check_since_us = now_us;
   self->check_serial++;
   self->check_cancellable = g_cancellable_new ();

@@ -54,6 +54,7 @@ struct _BbSubstantiation
   guint retiring : 1;      /* gets no new build, and goes when the last one has ended */
   guint choice_unknown : 1; /* adopted: it was made for a build that nobody remembers */
   guint own_password : 1;  /* the row's password counts, not the settings' */
+  guint look_again : 1;    /* its backend says that it has changed since the check began */
   guint gone_once : 1;     /* a check found nothing: is believed the second time */
   guint fast : 1;
   guint stop_cancelled : 1;

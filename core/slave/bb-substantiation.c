@@ -664,6 +664,22 @@ check_is_due (BbTimer *timer, gpointer user_data)
   bb_substantiation_call_check (self);
 }
 
+/* What its backend was told of is looked at when there is an instance that should be there. */
+static void
+instance_changed (BbLatentSlave *slave, gpointer user_data)
+{
+  BbSubstantiation *self = user_data;
+
+  if (self->hooks == NULL
+      || (self->phase != BB_PHASE_AWAITING && self->phase != BB_PHASE_ADOPTING && self->phase != BB_PHASE_UP
+          && self->phase != BB_PHASE_UP_LOST))
+    return;
+  if (self->check_cancellable != NULL)
+    self->look_again = TRUE;
+  else
+    bb_substantiation_call_check (self);
+}
+
 /* ---- GObject ---- */
 
 static void
@@ -708,6 +724,7 @@ bb_substantiation_new (BbLatentSlave *slave, const char *backend, const BbOption
   bb_timer_init (&self->deadline, context->loop, deadline_passed, self);
   bb_timer_init (&self->idle, context->loop, idle_passed, self);
   bb_timer_init (&self->check, context->loop, check_is_due, self);
+  g_signal_connect_object (slave, "instance-changed", G_CALLBACK (instance_changed), self, 0);
   return self;
 }
 
