@@ -23,5 +23,6 @@ include %D%/build.mk
 include %D%/bus.mk
 include %D%/ec2.mk
 include %D%/smtp.mk
+include %D%/libvirt.mk
 include %D%/integration.mk
 include %D%/torture/torture.mk

@@ -1,0 +1,850 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-libvirt-start.h"
+
+#include "bb-libvirt-document.h"
+#include "bb-libvirt-domain.h"
+#include "bb-libvirt-files.h"
+#include "bb-libvirt-storage.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* Seconds that libvirt may take for one step. */
+#define LOOK_LIMIT 60.0
+#define MAKE_LIMIT 1800.0
+#define CREATE_LIMIT 180.0
+
+#define MAX_DEFINITION (4 * 1024 * 1024)
+
+typedef struct
+{
+  BbInstanceRequest *request; /* owned */
+  const BbLibvirtConfig *config;
+  char *hd_image;   /* NULL: not given */
+  char *base_image; /* NULL: hd_image is used as it is */
+  char *format;     /* of base_image */
+  char *user_data;
+  char *uuid;
+  char *id;
+  char *console;
+  char *address;
+  char *password_file; /* NULL: none */
+  char *seed_file;     /* NULL: none */
+  GPtrArray *resources;
+  guint n_recorded;
+  BbLibvirtDocument *document;
+  BbLibvirtIdentity identity; /* borrows from the others */
+} Start;
+
+static void
+start_free (gpointer data)
+{
+  Start *start = data;
+
+  g_object_unref (start->request);
+  g_ptr_array_unref (start->resources);
+  g_clear_pointer (&start->document, bb_libvirt_document_free);
+  g_free (start->hd_image);
+  g_free (start->base_image);
+  g_free (start->format);
+  g_free (start->user_data);
+  g_free (start->uuid);
+  g_free (start->id);
+  g_free (start->console);
+  g_free (start->address);
+  g_free (start->password_file);
+  g_free (start->seed_file);
+  g_free (start);
+}
+
+char *
+bb_libvirt_make_id (const char *uuid, gboolean persistent, const char *token)
+{
+  return persistent ? g_strconcat (uuid, "/", token, NULL) : g_strdup (uuid);
+}
+
+char *
+bb_libvirt_parse_id (const char *id)
+{
+  return id != NULL && *id != '\0' ? g_strndup (id, strcspn (id, "/")) : NULL;
+}
+
+/* @error: (transfer full) */
+static void
+fail (GTask *task, GError *error)
+{
+  Start *start = g_task_get_task_data (task);
+
+  if (error->domain == BB_ERROR)
+    g_prefix_error (&error, "slave %s: libvirt: ", bb_instance_request_get_slave_name (start->request));
+  g_task_return_error (task, error);
+}
+
+static const char *
+get_tag (BbInstanceRequest *request, const char *name)
+{
+  const char *value = "";
+
+  g_variant_lookup (bb_instance_request_get_tags (request), name, "&s", &value);
+  return value;
+}
+
+/* 1. Look: is something of that name there, what is it, and what does it look like? */
+
+typedef struct
+{
+  char *uri;
+  char *name;
+  char *token;
+  char *store;
+  char *xml_file;
+  char *user_data_file;
+  gboolean has_xml;
+  /* the answers */
+  char *xml;
+  char *user_data;
+  char *uuid; /* of the domain that is defined, or of ours that runs already */
+  gboolean persistent;
+  gboolean runs_already;
+} Look;
+
+static void
+look_free (gpointer data)
+{
+  Look *look = data;
+
+  g_free (look->uri);
+  g_free (look->name);
+  g_free (look->token);
+  g_free (look->store);
+  g_free (look->xml_file);
+  g_free (look->user_data_file);
+  g_free (look->xml);
+  g_free (look->user_data);
+  g_free (look->uuid);
+  g_free (look);
+}
+
+static gboolean
+load (const char *path, char **contents, GError **error)
+{
+  g_autoptr (GError) local_error = NULL;
+  gsize length;
+
+  if (g_file_get_contents (path, contents, &length, &local_error) && length <= MAX_DEFINITION
+      && g_utf8_validate (*contents, (gssize) length, NULL))
+    return TRUE;
+  if (local_error != NULL)
+    g_set_error_literal (error, BB_ERROR, BB_ERROR_PERMANENT, local_error->message);
+  else
+    g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT, "\"%s\" is no text, or too long", path);
+  return FALSE;
+}
+
+/* Leaves those alone that somebody else has started; ends what a run of ours, long over, has left. */
+static gboolean
+judge_running (virConnectPtr connection, Look *look, BbLibvirtDomainInfo *info, GError **error)
+{
+  BbLibvirtMark *mark = info->mark;
+
+  if (mark == NULL || g_strcmp0 (mark->store, look->store) != 0 || g_strcmp0 (mark->slave, look->name) != 0)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_FAILED,
+                   "domain \"%s\" runs already, and was not started by this bbhost; it is left alone", look->name);
+      return FALSE;
+    }
+  look->uuid = g_strdup (info->uuid);
+  look->persistent = info->persistent;
+  look->runs_already = g_strcmp0 (mark->token, look->token) == 0;
+  return look->runs_already || bb_libvirt_domain_destroy (connection, info->uuid, error);
+}
+
+static gboolean
+judge_defined (virConnectPtr connection, Look *look, BbLibvirtDomainInfo *info, GError **error)
+{
+  if (look->has_xml && info->persistent)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
+                   "a domain \"%s\" is defined already; remove it with: virsh -c %s undefine %s; or leave out xml",
+                   look->name, look->uri, look->name);
+      return FALSE;
+    }
+  if (look->has_xml)
+    return look->xml_file == NULL || load (look->xml_file, &look->xml, error);
+  if (!info->persistent)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
+                   "no domain \"%s\" is defined; define it with: virsh -c %s define FILE; or set xml", look->name,
+                   look->uri);
+      return FALSE;
+    }
+  look->persistent = TRUE;
+  g_free (look->uuid);
+  look->uuid = g_strdup (info->uuid);
+  look->xml = bb_libvirt_domain_get_definition (connection, info->uuid, error);
+  return look->xml != NULL;
+}
+
+static gboolean
+look_thread (virConnectPtr connection, gpointer data, GError **error)
+{
+  Look *look = data;
+  g_autoptr (BbLibvirtDomainInfo) info = bb_libvirt_domain_find_by_name (connection, look->name, error);
+
+  if (info == NULL)
+    return FALSE;
+  if (info->state != BB_LIBVIRT_DOMAIN_NONE && info->state != BB_LIBVIRT_DOMAIN_OFF
+      && !judge_running (connection, look, info, error))
+    return FALSE;
+  if (look->user_data_file != NULL && !load (look->user_data_file, &look->user_data, error))
+    return FALSE;
+  return look->runs_already || judge_defined (connection, look, info, error);
+}
+
+/* 6. Done. */
+
+static void
+return_instance (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+  const char *name = bb_instance_request_get_slave_name (start->request);
+  BbInstance *instance = bb_instance_new (start->id, bb_instance_request_get_token (start->request));
+
+  bb_instance_set_state (instance, BB_INSTANCE_ALIVE, NULL);
+  bb_instance_set_slave_name (instance, name);
+  g_ptr_array_add (start->resources, NULL);
+  bb_instance_set_resources (instance, (const char *const *) start->resources->pdata);
+  g_task_return_pointer (task, instance, (GDestroyNotify) bb_instance_unref);
+}
+
+static void
+remove_password_thread (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+  Start *start = task_data;
+
+  bb_libvirt_files_remove (start->password_file, NULL);
+  g_task_return_boolean (task, TRUE);
+}
+
+static void
+password_removed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  return_instance (task);
+}
+
+static void
+run_in_thread (GTask *task, GTaskThreadFunc func, GAsyncReadyCallback callback)
+{
+  g_autoptr (GTask) thread = g_task_new (NULL, NULL, callback, task);
+
+  g_task_set_task_data (thread, g_task_get_task_data (task), NULL);
+  g_task_run_in_thread (thread, func);
+}
+
+/* 5. Create. */
+
+static gboolean
+create_thread (virConnectPtr connection, gpointer data, GError **error)
+{
+  return bb_libvirt_domain_create (connection, data, error);
+}
+
+static void
+created_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+
+  if (bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error) == NULL)
+    {
+      fail (task, g_steal_pointer (&error));
+      return;
+    }
+  bb_log_slave (G_LOG_LEVEL_INFO, bb_instance_request_get_slave_name (start->request),
+                "libvirt: domain started%s%s", start->console != NULL ? "; its console goes to " : "",
+                start->console != NULL ? start->console : "");
+  /* QEMU has read it. */
+  if (start->password_file != NULL)
+    run_in_thread (g_steal_pointer (&task), remove_password_thread, password_removed_cb);
+  else
+    return_instance (task);
+}
+
+static void
+forget_secret (gpointer data)
+{
+  char *xml = data;
+
+  memset (xml, 0, strlen (xml));
+  g_free (xml);
+}
+
+static void
+create (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+
+  /* From here on it can't be taken back, and so it is not cancelled: its instance is returned. */
+  if (g_task_return_error_if_cancelled (task))
+    {
+      g_object_unref (task);
+      return;
+    }
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), create_thread,
+                                    bb_libvirt_document_to_string (start->document), forget_secret, CREATE_LIMIT, NULL,
+                                    created_cb, task);
+}
+
+/* 4. Make the files. */
+
+typedef struct
+{
+  char *base_image; /* NULL: no clone */
+  char *hd_image;
+  char *format;
+  gboolean overlay;
+  char *seed_file; /* NULL: no seed */
+  GBytes *seed;
+} Make;
+
+static void
+make_free (gpointer data)
+{
+  Make *make = data;
+
+  g_free (make->base_image);
+  g_free (make->hd_image);
+  g_free (make->format);
+  g_free (make->seed_file);
+  g_clear_pointer (&make->seed, g_bytes_unref);
+  g_free (make);
+}
+
+static gboolean
+make_thread (virConnectPtr connection, gpointer data, GError **error)
+{
+  Make *make = data;
+
+  if (make->seed_file != NULL && !bb_libvirt_storage_upload (connection, make->seed_file, make->seed, error))
+    return FALSE;
+  return make->base_image == NULL
+         || bb_libvirt_storage_clone (connection, make->base_image, make->hd_image, make->format, make->overlay, error);
+}
+
+static void
+made_remotely_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error) == NULL)
+    fail (task, g_steal_pointer (&error));
+  else
+    create (g_steal_pointer (&task));
+}
+
+static GBytes *
+make_seed (Start *start, GError **error)
+{
+  return bb_libvirt_files_make_seed (&start->identity, bb_instance_request_get_token (start->request),
+                                     start->user_data, error);
+}
+
+static gboolean
+is_local (Start *start)
+{
+  return bb_libvirt_uri_is_local (bb_libvirt_config_get_uri (start->config));
+}
+
+/* What the hypervisor itself is to make, after what this machine has made. */
+static void
+make_remotely (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+  Make *make = g_new0 (Make, 1);
+  GError *error = NULL;
+
+  if (start->seed_file != NULL && !is_local (start))
+    {
+      make->seed_file = g_strdup (start->seed_file);
+      make->seed = make_seed (start, &error);
+    }
+  if (error != NULL)
+    {
+      make_free (make);
+      fail (task, error);
+      g_object_unref (task);
+      return;
+    }
+  if (start->base_image != NULL && !bb_libvirt_config_clones_locally (start->config))
+    {
+      make->base_image = g_strdup (start->base_image);
+      make->hd_image = g_strdup (start->hd_image);
+      make->format = g_strdup (start->format);
+      make->overlay = start->config->cheap_copy;
+    }
+  if (make->base_image == NULL && make->seed_file == NULL)
+    {
+      make_free (make);
+      create (task);
+      return;
+    }
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), make_thread, make, make_free, MAKE_LIMIT,
+                                    g_task_get_cancellable (task), made_remotely_cb, task);
+}
+
+static void
+cloned_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (bb_libvirt_files_clone_finish (result, &error))
+    make_remotely (g_steal_pointer (&task));
+  else
+    fail (task, g_steal_pointer (&error));
+}
+
+static void
+write_files_thread (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
+{
+  Start *start = task_data;
+  const char *group = start->config->hand_over_group;
+  g_autoptr (GBytes) seed = NULL;
+  GError *error = NULL;
+
+  if (start->password_file != NULL)
+    {
+      g_autoptr (GBytes) password
+        = g_bytes_new (start->identity.password, strlen (start->identity.password));
+
+      bb_libvirt_files_write_secret (start->password_file, password, group, &error);
+    }
+  if (error == NULL && start->seed_file != NULL && is_local (start))
+    {
+      seed = make_seed (start, &error);
+      if (seed != NULL)
+        bb_libvirt_files_write_secret (start->seed_file, seed, group, &error);
+    }
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+files_written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!g_task_propagate_boolean (G_TASK (result), &error))
+    fail (task, error);
+  else if (start->base_image != NULL && bb_libvirt_config_clones_locally (start->config))
+    bb_libvirt_files_clone_async (start->base_image, start->hd_image, start->format, start->config->cheap_copy,
+                                  g_task_get_cancellable (task), cloned_cb, g_object_ref (task));
+  else
+    make_remotely (g_object_ref (task));
+}
+
+/* 3. Record all that is going to be made. */
+
+static void record_next (GTask *task);
+
+static void
+recorded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (!bb_instance_request_record_finish (start->request, result, &error))
+    g_task_return_error (task, error);
+  else if (!g_task_return_error_if_cancelled (task))
+    record_next (g_steal_pointer (&task));
+}
+
+static void
+record_next (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+
+  if (start->n_recorded < start->resources->len)
+    bb_instance_request_record_async (start->request, start->resources->pdata[start->n_recorded++],
+                                      g_task_get_cancellable (task), recorded_cb, task);
+  else
+    run_in_thread (task, write_files_thread, files_written_cb);
+}
+
+static void
+add_resource (Start *start, gboolean local, const char *path)
+{
+  g_ptr_array_add (start->resources,
+                   g_strconcat (local ? BB_LIBVIRT_FILE_RESOURCE : BB_LIBVIRT_VOLUME_RESOURCE, path, NULL));
+}
+
+static void
+hand_over (Start *start)
+{
+  BbLibvirtHandOver ways = bb_libvirt_config_get_hand_over (start->config);
+
+  if (ways & BB_LIBVIRT_HAND_OVER_METADATA)
+    bb_libvirt_document_set_auth (start->document, &start->identity);
+  if (ways & BB_LIBVIRT_HAND_OVER_FWCFG)
+    bb_libvirt_document_add_fwcfg (start->document, &start->identity, start->password_file);
+  if (ways & BB_LIBVIRT_HAND_OVER_FWCFG_INLINE)
+    bb_libvirt_document_add_fwcfg (start->document, &start->identity, NULL);
+  if (ways & BB_LIBVIRT_HAND_OVER_NOCLOUD)
+    bb_libvirt_document_add_seed (start->document, start->seed_file);
+  if (ways & BB_LIBVIRT_HAND_OVER_SMBIOS)
+    bb_libvirt_document_add_smbios (start->document, &start->identity);
+  if (ways & BB_LIBVIRT_HAND_OVER_CMDLINE)
+    bb_libvirt_document_add_cmdline (start->document, &start->identity);
+}
+
+/* The folder of hd_image is one that QEMU can enter; ours is not. */
+static char *
+make_file_name (Start *start, const char *suffix)
+{
+  const char *token = bb_instance_request_get_token (start->request);
+  const char *folder = start->config->hand_over_directory;
+  g_autofree char *hd_folder = start->hd_image != NULL ? g_path_get_dirname (start->hd_image) : NULL;
+  g_autofree char *name = g_strconcat ("bbhost-", token, suffix, NULL);
+
+  g_strdelimit (name, "/", '_');
+  if (folder == NULL)
+    folder = hd_folder != NULL ? hd_folder : bb_instance_request_get_state_directory (start->request);
+  return g_build_filename (folder, name, NULL);
+}
+
+static void
+plan_files (Start *start)
+{
+  BbLibvirtHandOver ways = bb_libvirt_config_get_hand_over (start->config);
+  const char *name = bb_instance_request_get_slave_name (start->request);
+  g_auto (GStrv) transient = bb_libvirt_document_list_transient (start->document, name);
+
+  if (ways & BB_LIBVIRT_HAND_OVER_FWCFG)
+    {
+      start->password_file = make_file_name (start, ".password");
+      add_resource (start, TRUE, start->password_file);
+    }
+  if (ways & BB_LIBVIRT_HAND_OVER_NOCLOUD)
+    {
+      start->seed_file = make_file_name (start, ".iso");
+      add_resource (start, is_local (start), start->seed_file);
+    }
+  if (start->base_image != NULL)
+    add_resource (start, bb_libvirt_config_clones_locally (start->config), start->hd_image);
+  /* libvirt makes and removes these, unless it dies together with its QEMU; then they are in the next start's way. */
+  for (char **path = transient; *path != NULL; path++)
+    add_resource (start, is_local (start), *path);
+}
+
+static void
+put_mark (Start *start)
+{
+  g_autoptr (GPtrArray) resources = g_ptr_array_new ();
+  BbLibvirtMark mark = {
+    .host = (char *) get_tag (start->request, "bbhost:host"),
+    .store = (char *) get_tag (start->request, "bbhost:store"),
+    .token = (char *) bb_instance_request_get_token (start->request),
+    .slave = (char *) bb_instance_request_get_slave_name (start->request),
+  };
+
+  for (guint i = 0; i < start->resources->len; i++)
+    g_ptr_array_add (resources, start->resources->pdata[i]);
+  g_ptr_array_add (resources, NULL);
+  mark.resources = (char **) resources->pdata;
+  bb_libvirt_document_set_mark (start->document, &mark);
+}
+
+/* 2. Prepare: what the images are, and whether the domain uses them. */
+
+typedef struct
+{
+  char *base_image; /* NULL: nothing to check */
+  char *hd_image;
+  char *format; /* in: as configured; out: of base_image */
+  gboolean overlay;
+  gboolean locally;
+  gboolean is_local;
+  char **leftovers;
+  BbLibvirtDocument *document; /* the thread's own while it runs */
+} Prepare;
+
+static void
+prepare_free (gpointer data)
+{
+  Prepare *prepare = data;
+
+  g_free (prepare->base_image);
+  g_free (prepare->hd_image);
+  g_free (prepare->format);
+  g_strfreev (prepare->leftovers);
+  g_clear_pointer (&prepare->document, bb_libvirt_document_free);
+  g_free (prepare);
+}
+
+/* Pool, volume and path of each disk that is a volume. */
+static GPtrArray *
+resolve_volumes (virConnectPtr connection, BbLibvirtDocument *document)
+{
+  g_auto (GStrv) names = bb_libvirt_document_list_volumes (document);
+  GPtrArray *volumes = g_ptr_array_new_with_free_func (g_free);
+
+  for (char **name = names; *name != NULL; name += 2)
+    {
+      char *path = bb_libvirt_storage_get_path (connection, name[0], name[1]);
+
+      if (path == NULL)
+        continue;
+      g_ptr_array_add (volumes, g_strdup (name[0]));
+      g_ptr_array_add (volumes, g_strdup (name[1]));
+      g_ptr_array_add (volumes, path);
+    }
+  return volumes;
+}
+
+static gboolean
+find_format (virConnectPtr connection, Prepare *prepare, GError **error)
+{
+  if (prepare->locally && bb_libvirt_files_are_same (prepare->base_image, prepare->hd_image))
+    {
+      struct stat info;
+
+      /* A link that is in the way is replaced; the image itself, under another name, is not. */
+      if (lstat (prepare->hd_image, &info) != 0 || !S_ISLNK (info.st_mode))
+        {
+          g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
+                       "hd_image \"%s\" is base_image itself, which must never be written; name another file",
+                       prepare->hd_image);
+          return FALSE;
+        }
+    }
+  if (prepare->format == NULL)
+    prepare->format = prepare->locally ? bb_libvirt_files_get_format (prepare->base_image, error)
+                                       : bb_libvirt_storage_get_format (connection, prepare->base_image, error);
+  return prepare->format != NULL;
+}
+
+static gboolean
+prepare_thread (virConnectPtr connection, gpointer data, GError **error)
+{
+  Prepare *prepare = data;
+  g_autoptr (GPtrArray) volumes = NULL;
+
+  for (char **path = prepare->leftovers; *path != NULL; path++)
+    if (!(prepare->is_local ? bb_libvirt_files_remove (*path, error)
+                            : bb_libvirt_storage_remove (connection, *path, error)))
+      return FALSE;
+  if (prepare->base_image == NULL)
+    return TRUE;
+  if (!find_format (connection, prepare, error))
+    return FALSE;
+  volumes = resolve_volumes (connection, prepare->document);
+  return bb_libvirt_document_use_disk (prepare->document, prepare->hd_image,
+                                       prepare->overlay ? "qcow2" : prepare->format,
+                                       (const char *const *) volumes->pdata, volumes->len / 3, error);
+}
+
+static void
+prepared_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+  Prepare *prepare = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
+
+  if (prepare == NULL)
+    {
+      fail (task, g_steal_pointer (&error));
+      return;
+    }
+  start->document = g_steal_pointer (&prepare->document);
+  start->format = g_steal_pointer (&prepare->format);
+  start->console = bb_libvirt_document_get_console (start->document);
+  plan_files (start);
+  put_mark (start);
+  hand_over (start);
+  record_next (g_steal_pointer (&task));
+}
+
+static void
+prepare (GTask *task, BbLibvirtDocument *document)
+{
+  Start *start = g_task_get_task_data (task);
+  Prepare *data = g_new0 (Prepare, 1);
+
+  data->base_image = g_strdup (start->base_image);
+  data->hd_image = g_strdup (start->hd_image);
+  data->format = g_strdup (start->config->base_format);
+  data->overlay = start->config->cheap_copy;
+  data->locally = bb_libvirt_config_clones_locally (start->config);
+  data->is_local = is_local (start);
+  data->document = document;
+  data->leftovers
+    = bb_libvirt_document_list_transient (document, bb_instance_request_get_slave_name (start->request));
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), prepare_thread, data, prepare_free, LOOK_LIMIT,
+                                    g_task_get_cancellable (task), prepared_cb, task);
+}
+
+static char *
+fill_in (const char *text, gpointer user_data, GError **error)
+{
+  return bb_instance_request_interpolate (user_data, text, error);
+}
+
+/* The definition under our name, and the user data, filled in. */
+static BbLibvirtDocument *
+make_document (Start *start, Look *look, GError **error)
+{
+  const char *text = look->xml != NULL ? look->xml : start->config->xml;
+  g_autoptr (BbLibvirtDocument) document = bb_libvirt_document_new (text, error);
+  const char *user_data = look->user_data != NULL ? look->user_data : start->config->user_data;
+
+  if (document == NULL
+      || (look->has_xml && !bb_libvirt_document_fill_in (document, fill_in, start->request, error)))
+    {
+      g_prefix_error (error, "%s: ", look->has_xml ? "xml" : "the definition");
+      return NULL;
+    }
+  if (user_data != NULL)
+    {
+      start->user_data = bb_instance_request_interpolate (start->request, user_data, error);
+      if (start->user_data == NULL)
+        {
+          g_prefix_error (error, "user_data: ");
+          return NULL;
+        }
+    }
+  bb_libvirt_document_set_name (document, look->name);
+  bb_libvirt_document_set_uuid (document, start->uuid);
+  return g_steal_pointer (&document);
+}
+
+static void
+looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  g_autoptr (GError) error = NULL;
+  Look *look = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
+  BbLibvirtDocument *document;
+
+  if (look == NULL)
+    {
+      fail (task, g_steal_pointer (&error));
+      return;
+    }
+  /* The token is a UUID: a second domain for the same row can't be made. */
+  if (look->persistent || look->runs_already)
+    start->uuid = g_strdup (look->uuid);
+  else
+    start->uuid = g_uuid_string_is_valid (look->token) ? g_strdup (look->token) : g_uuid_string_random ();
+  start->id = bb_libvirt_make_id (start->uuid, look->persistent, look->token);
+  if (look->runs_already)
+    {
+      return_instance (task);
+      return;
+    }
+  document = make_document (start, look, &error);
+  if (document == NULL)
+    fail (task, g_steal_pointer (&error));
+  else
+    prepare (g_steal_pointer (&task), document);
+}
+
+static gboolean
+interpolate_option (BbInstanceRequest *request, const char *key, const char *text, char **value, GError **error)
+{
+  g_autofree char *filled = NULL;
+
+  if (text == NULL)
+    return TRUE;
+  filled = bb_instance_request_interpolate (request, text, error);
+  if (filled == NULL)
+    {
+      g_prefix_error (error, "%s: ", key);
+      return FALSE;
+    }
+  *value = g_canonicalize_filename (filled, "/");
+  return TRUE;
+}
+
+static gboolean
+is_wildcard (const char *host)
+{
+  return *host == '\0' || g_str_equal (host, "0.0.0.0") || g_str_equal (host, "::") || g_str_equal (host, "*");
+}
+
+static void
+set_identity (Start *start)
+{
+  const char *host = start->config->master_fqdn;
+  gboolean websocket = g_str_equal (bb_instance_request_get_protocol (start->request), "msgpack");
+
+  if (host == NULL)
+    host = bb_instance_request_get_master_host (start->request);
+  if (is_wildcard (host))
+    host = g_get_host_name ();
+  start->identity.name = bb_instance_request_get_slave_name (start->request);
+  start->identity.password = bb_instance_request_get_password (start->request);
+  start->identity.host = host;
+  start->identity.port = bb_instance_request_get_master_port (start->request);
+  start->address = g_strdup_printf (strchr (host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u", websocket ? "ws://" : "",
+                                    host, start->identity.port);
+  start->identity.address = start->address;
+}
+
+void
+bb_libvirt_start_async (BbLibvirtConnection *connection, const BbLibvirtConfig *config, BbInstanceRequest *request,
+                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = g_task_new (connection, cancellable, callback, user_data);
+  Start *start = g_new0 (Start, 1);
+  GError *error = NULL;
+  Look *look;
+
+  g_task_set_source_tag (task, bb_libvirt_start_async);
+  g_task_set_check_cancellable (task, FALSE);
+  g_task_set_task_data (task, start, start_free);
+  start->request = g_object_ref (request);
+  start->config = config;
+  start->resources = g_ptr_array_new_with_free_func (g_free);
+  if (g_task_return_error_if_cancelled (task))
+    return;
+  if (!interpolate_option (request, "hd_image", config->hd_image, &start->hd_image, &error)
+      || !interpolate_option (request, "base_image", config->base_image, &start->base_image, &error))
+    {
+      fail (task, error);
+      return;
+    }
+  set_identity (start);
+  look = g_new0 (Look, 1);
+  look->uri = g_strdup (bb_libvirt_connection_get_uri (connection));
+  look->name = g_strdup (bb_instance_request_get_slave_name (request));
+  look->token = g_strdup (bb_instance_request_get_token (request));
+  look->store = g_strdup (get_tag (request, "bbhost:store"));
+  look->has_xml = bb_libvirt_config_has_xml (config);
+  look->xml_file = config->xml == NULL ? g_strdup (config->xml_file) : NULL;
+  look->user_data_file = config->user_data == NULL ? g_strdup (config->user_data_file) : NULL;
+  bb_libvirt_connection_call_async (connection, look_thread, look, look_free, LOOK_LIMIT, cancellable, looked_cb,
+                                    g_steal_pointer (&task));
+}
+
+BbInstance *
+bb_libvirt_start_finish (BbLibvirtConnection *connection, GAsyncResult *result, char **console, GError **error)
+{
+  Start *start;
+
+  g_return_val_if_fail (g_task_is_valid (result, connection), NULL);
+
+  start = g_task_get_task_data (G_TASK (result));
+  *console = g_steal_pointer (&start->console);
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
