@@ -168,6 +168,26 @@ class Mail(bbtest.Case):
         wait_until(lambda: daemon.slave('bot')['state'] == 'missing', 'the state', 30)
         self.assertEqual(len(server.mails), 1)
 
+    def test_lost(self):
+        """M1, M2, M12: a slave that is killed is reported once, with where it was and who looks after it"""
+        bbtest.Worker.require('3')
+        server = self.server()
+        daemon = self.run_daemon(server.port, 'builders=')
+        wait_until(lambda: server.messages('bot was lost'), 'the mail about one that never came', 30)
+        worker = self.start_worker('bot', 'passw0rd', daemon.port)
+        daemon.wait_attached('bot')
+        address = daemon.slave('bot')['peer_address']
+        worker.kill()
+        wait_until(lambda: len(server.mails) == 2, 'the mail about the one that was killed', 30)
+        text = server.messages('bot was lost')[1].get_content()
+        for wanted in ('Last address: ' + address, 'Its administrator: ', 'Last message: 2'):
+            self.assertIn(wanted, text)
+        for _ in range(2):
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+        wait_until(lambda: daemon.slave('bot')['state'] == 'missing', 'the state', 30)
+        self.assertEqual(len(server.mails), 2)
+
     def build(self, server, builder, more):
         daemon = self.run_daemon(server.port, more)
         bbtest.Worker.require('3')
