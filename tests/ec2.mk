@@ -32,13 +32,13 @@ tests_test_ec2_keys_LDADD = $(ec2_test_libs)
 TESTS += tests/test-ec2-keys
 
 TESTS += %D%/integration/test-ec2.py
+endif
+TESTS += %D%/test-ec2-dead-man.py
+EXTRA_DIST += %D%/test-ec2-dead-man.py %D%/data/ec2/sigv4-vectors.json %D%/integration/test-ec2.py %D%/integration/ec2cloud.py \
+	%D%/integration/ec2fleet.py %D%/integration/ec2images.json
 
 # 200 slaves and 400 builds, with lost answers, refusals and killed daemons.
 .PHONY: check-ec2
 check-ec2: all
 	$(AM_TESTS_ENVIRONMENT) BB_TEST_EC2_LARGE=1 $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 \
 	  $(srcdir)/tests/integration/test-ec2.py Many
-endif
-TESTS += %D%/test-ec2-dead-man.py
-EXTRA_DIST += %D%/test-ec2-dead-man.py %D%/data/ec2/sigv4-vectors.json %D%/integration/test-ec2.py %D%/integration/ec2cloud.py \
-	%D%/integration/ec2fleet.py %D%/integration/ec2images.json

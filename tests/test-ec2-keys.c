@@ -7,6 +7,7 @@
 #include "bb-ec2-limiter.h"
 #include "bb-ec2-profile.h"
 #include "bb-log-trap.h"
+#include "bb-delay.h"
 #include "bb-test.h"
 #include "bb-ec2-double.h"
 
@@ -374,29 +375,73 @@ test_wrong_endpoint (Fixture *f, gconstpointer data)
   g_assert_cmpstr (error->message, ==, "endpoint ftp://x/ is not an address like https://ec2.example.org:8773/");
 }
 
-/* --- rates: 5 launches at once, then two a second; slower after a refusal, and back */
+/* --- rates: 5 launches at once, then two a second; slower after a refusal, for as long as it lasts */
+
+typedef struct
+{
+  guint count;
+  double last; /* of bb_delay_get_now() */
+} Turns;
 
 static void
-test_limiter (void)
+turn_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
-  BbEc2Limiter *limiter = bb_ec2_limiter_new ();
+  Turns *turns = user_data;
 
+  if (bb_ec2_limiter_wait_finish (BB_EC2_LIMITER (source), result, NULL))
+    turns->count++;
+  turns->last = bb_delay_get_now ();
+}
+
+static gboolean
+five_came (gpointer user_data)
+{
+  return ((Turns *) user_data)->count >= 5;
+}
+
+static gboolean
+nine_came (gpointer user_data)
+{
+  return ((Turns *) user_data)->count >= 9;
+}
+
+static void
+test_limiter (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbEc2Limiter) limiter = NULL;
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  Turns turns = { 0, 0 };
+  Turns cancelled = { 0, 0 };
+  double began;
+
+  bb_ec2_double_set_speed (f->cloud, 20);
+  limiter = bb_ec2_limiter_new ();
+  began = bb_delay_get_now ();
+  bb_ec2_limiter_wait_async (limiter, "RunInstances", cancellable, turn_cb, &cancelled);
+  bb_test_run_pending ();
+  g_assert_cmpuint (cancelled.count, ==, 1);
+  for (guint i = 0; i < 9; i++)
+    bb_ec2_limiter_wait_async (limiter, "RunInstances", i == 5 ? cancellable : NULL, turn_cb,
+                               i == 5 ? &cancelled : &turns);
+  bb_ec2_limiter_wait_async (limiter, "RunInstances", NULL, turn_cb, &turns);
+  g_cancellable_cancel (cancellable);
+  bb_test_run_pending ();
+  g_assert_cmpuint (turns.count, >=, 4);
+  g_assert_cmpuint (cancelled.count, ==, 1); /* it has left, and costs the others nothing */
+  bb_test_run_until_true (nine_came, &turns);
+  g_assert_cmpfloat (turns.last - began, >=, 2.4);
+
+  bb_ec2_limiter_throttled (limiter, "RunInstances");
+  bb_ec2_limiter_throttled (limiter, "RunInstances"); /* the same sign */
+  turns.count = 0;
+  began = bb_delay_get_now ();
   for (guint i = 0; i < 5; i++)
-    g_assert_cmpfloat (bb_ec2_limiter_take (limiter, "RunInstances", 100), ==, 0);
-  g_assert_cmpfloat_with_epsilon (bb_ec2_limiter_take (limiter, "RunInstances", 100), 0.5, 1e-9);
-  g_assert_cmpfloat_with_epsilon (bb_ec2_limiter_take (limiter, "RunInstances", 100), 1, 1e-9);
-  g_assert_cmpfloat (bb_ec2_limiter_take (limiter, "DescribeInstances", 100), ==, 0);
-  g_assert_cmpfloat (bb_ec2_limiter_take (limiter, "RunInstances", 200), ==, 0);
-  bb_ec2_limiter_throttled (limiter, "RunInstances", 200);
-  g_assert_cmpfloat_with_epsilon (bb_ec2_limiter_take (limiter, "RunInstances", 200), 1, 1e-9);
-  for (guint i = 0; i < 20; i++)
+    bb_ec2_limiter_wait_async (limiter, "RunInstances", NULL, turn_cb, &turns);
+  for (guint i = 0; i < 10; i++)
     bb_ec2_limiter_succeeded (limiter, "RunInstances");
-  /* what was slow before does not slow down what comes after */
-  g_assert_cmpfloat (bb_ec2_limiter_take (limiter, "RunInstances", 203), ==, 0);
-  for (guint i = 0; i < 5; i++)
-    bb_ec2_limiter_take (limiter, "RunInstances", 300);
-  g_assert_cmpfloat_with_epsilon (bb_ec2_limiter_take (limiter, "RunInstances", 300), 0.5, 1e-9);
-  bb_ec2_limiter_free (limiter);
+  bb_test_run_until_true (five_came, &turns);
+  /* the first was promised at half the rate, the others at the whole one */
+  g_assert_cmpfloat (turns.last - began, >=, 2.4);
 }
 
 int
@@ -416,6 +461,6 @@ main (int argc, char **argv)
   ADD ("keys/assumed-role", test_assumed_role);
   ADD ("place/order", test_place);
   ADD ("place/wrong-endpoint", test_wrong_endpoint);
-  g_test_add_func ("/ec2/limiter", test_limiter);
+  ADD ("limiter", test_limiter);
   return g_test_run ();
 }

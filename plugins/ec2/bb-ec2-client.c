@@ -81,24 +81,36 @@ fail (GTask *task, GError *error)
 }
 
 static void
+turn_came_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (bb_ec2_limiter_wait_finish (BB_EC2_LIMITER (source), result, &error))
+    attempt (g_steal_pointer (&task));
+  else
+    fail (task, g_steal_pointer (&error));
+}
+
+/* (transfer full) @task */
+static void
+wait_for_turn (GTask *task)
+{
+  BbEc2Client *self = g_task_get_source_object (task);
+
+  bb_ec2_limiter_wait_async (self->limiter, get_action (task), g_task_get_cancellable (task), turn_came_cb, task);
+}
+
+static void
 pause_over_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   g_autoptr (GError) error = NULL;
 
   if (bb_delay_finish (result, &error))
-    attempt (g_steal_pointer (&task));
+    wait_for_turn (g_steal_pointer (&task));
   else
     fail (task, g_steal_pointer (&error));
-}
-
-static void
-attempt_after (GTask *task, double seconds)
-{
-  if (seconds > 0)
-    bb_delay_async (seconds, g_task_get_cancellable (task), pause_over_cb, task);
-  else
-    attempt (task);
 }
 
 static double
@@ -162,12 +174,11 @@ attempt_failed (GTask *task, GError *error, gint64 date, double retry_after)
 {
   BbEc2Client *self = g_task_get_source_object (task);
   Call *call = g_task_get_task_data (task);
-  double pause;
 
   if (error->domain == BB_EC2_ERROR && !bb_ec2_error_is_definite (error))
     call->maybe_done = TRUE;
   if (g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_THROTTLED))
-    bb_ec2_limiter_throttled (self->limiter, get_action (task), bb_delay_get_now ());
+    bb_ec2_limiter_throttled (self->limiter, get_action (task));
   if (is_about_keys (error))
     {
       gboolean changed = correct_clock (self, date) || bb_ec2_credential_source_refused (self->source);
@@ -186,8 +197,7 @@ attempt_failed (GTask *task, GError *error, gint64 date, double retry_after)
     {
       g_debug ("%s", error->message);
       g_error_free (error);
-      pause = bb_ec2_limiter_take (self->limiter, get_action (task), bb_delay_get_now ());
-      attempt_after (task, MAX (pause, choose_pause (call, retry_after)));
+      bb_delay_async (choose_pause (call, retry_after), g_task_get_cancellable (task), pause_over_cb, task);
       return;
     }
   fail (task, error);
@@ -272,7 +282,6 @@ bb_ec2_client_call_async (BbEc2Client *self, BbEc2Query *query, BbEc2CallFlags f
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   Call *call = g_new0 (Call, 1);
-  double pause;
 
   g_task_set_source_tag (task, bb_ec2_client_call_async);
   g_task_set_check_cancellable (task, FALSE);
@@ -281,8 +290,7 @@ bb_ec2_client_call_async (BbEc2Client *self, BbEc2Query *query, BbEc2CallFlags f
   g_task_set_task_data (task, call, call_free);
   if (g_task_return_error_if_cancelled (task))
     return;
-  pause = bb_ec2_limiter_take (self->limiter, bb_ec2_query_get_action (query), bb_delay_get_now ());
-  attempt_after (g_steal_pointer (&task), pause);
+  wait_for_turn (g_steal_pointer (&task));
 }
 
 BbEc2Document *
@@ -396,7 +404,7 @@ bb_ec2_client_finalize (GObject *object)
   g_clear_pointer (&self->place, bb_ec2_place_unref);
   g_clear_object (&self->source);
   g_clear_object (&self->session);
-  g_clear_pointer (&self->limiter, bb_ec2_limiter_free);
+  g_clear_object (&self->limiter);
   g_clear_error (&self->refused);
   G_OBJECT_CLASS (bb_ec2_client_parent_class)->finalize (object);
 }

@@ -65,7 +65,7 @@ bb_ec2_waiter_return (BbEc2Waiter *self, gpointer value, GDestroyNotify destroy)
 
   if (task != NULL)
     g_task_return_pointer (task, value, destroy);
-  else
+  else if (destroy != NULL)
     destroy (value);
 }
 
