@@ -516,6 +516,66 @@ test_max_hourly_cost (Fixture *f, gconstpointer data)
   g_assert_error (error, BB_ERROR, BB_ERROR_LIMIT);
 }
 
+static void
+count_budget (BbLedger *ledger, double spent, double limit, gpointer user_data)
+{
+  (*(guint *) user_data)++;
+}
+
+static void
+watch_budget (Fixture *f, guint *n_told)
+{
+  const BbLedgerLimits limits = { .max_monthly_cost = 1 };
+
+  bb_ledger_set_limits (f->ledger, &limits);
+  g_signal_connect (f->ledger, "budget", G_CALLBACK (count_budget), n_told);
+}
+
+/* max_monthly_cost: told of once at 80 %, none is started at 100 %, and the next month begins with nothing. */
+static void
+test_max_monthly_cost (Fixture *f, gconstpointer data)
+{
+  const gint64 start_us = bb_clock_get_wall_us (BB_CLOCK (f->clock)), hour_us = 3600 * G_USEC_PER_SEC;
+  g_autoptr (GDateTime) next_month = g_date_time_new_utc (2023, 12, 1, 1, 0, 0);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BbLedgerRow) one = NULL, two = NULL, three = NULL;
+  guint n_told = 0;
+
+  watch_budget (f, &n_told);
+  one = intend (f, "bot1", 0.5, &error);
+  g_assert_no_error (error);
+  bb_test_clock_set_wall_us (f->clock, start_us + hour_us);
+  bb_ledger_look_at_budget (f->ledger);
+  g_assert_cmpuint (n_told, ==, 0);
+  bb_test_clock_set_wall_us (f->clock, start_us + hour_us * 17 / 10);
+  bb_ledger_look_at_budget (f->ledger);
+  bb_ledger_look_at_budget (f->ledger);
+  g_assert_cmpuint (n_told, ==, 1);
+  close_row (f, one, "stopped");
+  restart (f);
+  watch_budget (f, &n_told);
+  bb_ledger_look_at_budget (f->ledger);
+  g_assert_cmpuint (n_told, ==, 1);
+  g_assert_cmpfloat_with_epsilon (bb_ledger_get_monthly_cost (f->ledger), 0.85, 1e-6);
+
+  two = intend (f, "bot2", 0.5, &error);
+  g_assert_no_error (error);
+  bb_test_clock_set_wall_us (f->clock, start_us + 3 * hour_us);
+  bb_ledger_look_at_budget (f->ledger);
+  g_assert_cmpuint (n_told, ==, 2);
+  g_assert_null (intend (f, "bot3", 0.5, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_LIMIT);
+  g_assert_cmpstr (error->message, ==,
+                   "max_monthly_cost=1 of [host] is spent; it waits for the next month, or for a higher limit");
+  g_clear_error (&error);
+
+  bb_test_clock_set_wall_us (f->clock, g_date_time_to_unix (next_month) * G_USEC_PER_SEC);
+  bb_ledger_look_at_budget (f->ledger);
+  g_assert_cmpfloat_with_epsilon (bb_ledger_get_monthly_cost (f->ledger), 0.5, 1e-6);
+  three = intend (f, "bot3", 0.5, &error);
+  g_assert_no_error (error);
+}
+
 /* L11: a start that was given up while the row was written leaves no row behind. */
 static void
 test_cancelled (Fixture *f, gconstpointer data)
@@ -644,6 +704,7 @@ main (int argc, char **argv)
   ADD ("/ledger/C7/room", test_room);
   ADD ("/ledger/C7/room-after-failure", test_room_after_failure);
   ADD ("/ledger/C8/max-hourly-cost", test_max_hourly_cost);
+  ADD ("/ledger/C8/max-monthly-cost", test_max_monthly_cost);
   ADD ("/ledger/C13/life", test_life);
   ADD ("/ledger/L11/late-answer", test_late_answer);
   ADD ("/ledger/L11/cancelled", test_cancelled);

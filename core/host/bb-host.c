@@ -212,16 +212,25 @@ take_listeners (BbHost *self, GPtrArray *listeners)
 }
 
 static void
-apply_config (BbHost *self, BbConfig *config)
+set_limits (BbHost *self, BbConfig *config)
 {
   const BbHostConfig *host = bb_config_get_host (config);
   const BbLedgerLimits limits = {
     .max_instances = host->max_instances,
     .max_hourly_cost = host->max_hourly_cost,
+    .max_monthly_cost = host->max_monthly_cost,
     .default_hourly_cost = host->default_hourly_cost,
   };
 
   bb_ledger_set_limits (self->ledger, &limits);
+}
+
+static void
+apply_config (BbHost *self, BbConfig *config)
+{
+  const BbHostConfig *host = bb_config_get_host (config);
+
+  set_limits (self, config);
   bb_reaper_set_interval (self->reaper, host->reconcile_interval);
   bb_slave_manager_apply (self->slaves, config);
   bb_notice_queue_apply (self->notices, config, self->plugins);
@@ -262,6 +271,19 @@ static GPtrArray *
 list_latent_slaves (gpointer user_data)
 {
   return bb_slave_manager_list_latent (BB_HOST (user_data)->slaves);
+}
+
+static void
+budget_cb (BbLedger *ledger, double spent, double limit, gpointer user_data)
+{
+  g_autofree char *summary
+    = spent < limit ? g_strdup_printf ("instances have cost $%.2f this month, of max_monthly_cost=%g", spent, limit)
+                    : g_strdup_printf ("instances have cost $%.2f this month: max_monthly_cost=%g is spent, none is "
+                                       "started any more",
+                                       spent, limit);
+  g_autoptr (BbNotice) notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_new ("a{sv}", NULL));
+
+  bb_host_notify (user_data, notice);
 }
 
 static const char *
@@ -341,6 +363,8 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
     return FALSE;
   bb_loop_serve_delays (self->loop);
   self->ledger = bb_ledger_new (BB_STORE (self->store), self->clock);
+  set_limits (self, config);
+  g_signal_connect_object (self->ledger, "budget", G_CALLBACK (budget_cb), self, 0);
   parameters = (BbSlaveManagerParameters){
     .loop = self->loop,
     .store = BB_STORE (self->store),

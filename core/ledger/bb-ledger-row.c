@@ -3,6 +3,8 @@
 
 #include "bb-ledger-row-private.h"
 
+#include "bb-budget.h"
+
 G_DEFINE_FINAL_TYPE (BbLedgerRow, bb_ledger_row, G_TYPE_OBJECT)
 
 static const char *const state_names[] = {
@@ -122,6 +124,7 @@ bb_ledger_row_new_from_stored (GVariant *stored)
 GVariant *
 bb_ledger_row_to_stored (BbLedgerRow *self)
 {
+  char month[8];
   GVariantBuilder row;
 
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
@@ -142,6 +145,11 @@ bb_ledger_row_to_stored (BbLedgerRow *self)
   g_variant_builder_add (&row, "{sv}", "confirmed_at", g_variant_new_int64 (self->confirmed_at_us));
   g_variant_builder_add (&row, "{sv}", "stopping_at", g_variant_new_int64 (self->stopping_at_us));
   g_variant_builder_add (&row, "{sv}", "closed_at", g_variant_new_int64 (self->closed_at_us));
+  if (self->closed_at_us != 0)
+    {
+      bb_budget_month_of (self->closed_at_us, month);
+      g_variant_builder_add (&row, "{sv}", "closed_month", g_variant_new_string (month));
+    }
   g_variant_builder_add (&row, "{sv}", "why", g_variant_new_string (self->why));
   return g_variant_builder_end (&row);
 }

@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-ledger.h"
 
+#include <string.h>
+
+#include "bb-budget.h"
 #include "bb-ledger-row-private.h"
 #include "bb-log.h"
 
 #define UNCONFIRMED_AFTER_US (10 * 60 * G_USEC_PER_SEC)
 /* Substantiated slaves are checked every few seconds: not each of these is news to anybody. */
 #define CONFIRMED_AT_STEP_US (60 * G_USEC_PER_SEC)
+/* Of the meta table: the month, and what share of its budget people were told of. */
+#define BUDGET_KEY "budget-told"
+
 /* Dollars per hour: far below any price, far above what adding thousands of them loses. */
 #define COST_TOLERANCE 1e-9
 
@@ -17,6 +23,7 @@ struct _BbLedger
   BbStore *store;        /* owned */
   BbClock *clock;        /* owned */
   BbLedgerLimits limits;
+  BbBudget budget;
   guint64 last_number;
   GHashTable *rows;      /* &number (the row's) → BbLedgerRow (owned): the open ones */
   GHashTable *by_token;  /* token (the row's) → BbLedgerRow */
@@ -33,6 +40,7 @@ enum
   SIGNAL_ROW_CHANGED,
   SIGNAL_ROW_CLOSED,
   SIGNAL_ROOM,
+  SIGNAL_BUDGET,
   N_SIGNALS,
 };
 
@@ -88,6 +96,22 @@ count_all (BbLedger *self)
   return (gint64) g_hash_table_size (self->rows) + g_hash_table_size (self->intended);
 }
 
+double
+bb_ledger_get_monthly_cost (BbLedger *self)
+{
+  gint64 now_us = bb_clock_get_wall_us (self->clock);
+  GHashTableIter iter;
+  BbLedgerRow *row;
+  double sum;
+
+  bb_budget_turn_to (&self->budget, now_us);
+  sum = self->budget.closed_cost;
+  g_hash_table_iter_init (&iter, self->rows);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
+    sum += bb_budget_cost_of (&self->budget, row->requested_at_us, now_us, row->counted_cost);
+  return sum;
+}
+
 static gboolean
 check_limits (BbLedger *self, double cost, GError **error)
 {
@@ -108,6 +132,13 @@ check_limits (BbLedger *self, double cost, GError **error)
                    limits->max_hourly_cost, sum_cost (self), cost);
       return FALSE;
     }
+  if (limits->max_monthly_cost > 0 && bb_ledger_get_monthly_cost (self) >= limits->max_monthly_cost)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_LIMIT,
+                   "max_monthly_cost=%g of [host] is spent; it waits for the next month, or for a higher limit",
+                   limits->max_monthly_cost);
+      return FALSE;
+    }
   return TRUE;
 }
 
@@ -124,6 +155,28 @@ tell_room (BbLedger *self)
     return;
   self->refused = FALSE;
   g_signal_emit (self, signals[SIGNAL_ROOM], 0);
+}
+
+void
+bb_ledger_look_at_budget (BbLedger *self)
+{
+  double limit = self->limits.max_monthly_cost;
+  double spent = limit > 0 ? bb_ledger_get_monthly_cost (self) : 0;
+  guint reached = limit <= 0 || spent < 0.8 * limit ? 0 : spent < limit ? 80 : 100;
+
+  if (reached > self->budget.warned)
+    {
+      g_autofree char *value = g_strdup_printf ("%s %u", self->budget.month, reached);
+      GVariantDict row;
+
+      self->budget.warned = reached;
+      g_variant_dict_init (&row, NULL);
+      g_variant_dict_insert (&row, "key", "s", BUDGET_KEY);
+      g_variant_dict_insert (&row, "value", "s", value);
+      bb_store_put_async (self->store, &bb_table_meta, g_variant_dict_end (&row), NULL, NULL, NULL);
+      g_signal_emit (self, signals[SIGNAL_BUDGET], 0, spent, limit);
+    }
+  tell_room (self);
 }
 
 static int
@@ -196,6 +249,9 @@ finish_closing (BbLedger *self, BbLedgerRow *row)
     return;
   row->state = BB_ROW_CLOSED;
   drop_row (self, row);
+  bb_budget_turn_to (&self->budget, bb_clock_get_wall_us (self->clock));
+  self->budget.closed_cost
+    += bb_budget_cost_of (&self->budget, row->requested_at_us, row->closed_at_us, row->counted_cost);
   bb_log_instance (G_LOG_LEVEL_MESSAGE, row->number, row->slave_name, "closed: %s%s%s", row->why,
                    *row->instance_id != '\0' ? "; it was " : "", row->instance_id);
   g_signal_emit (self, signals[SIGNAL_ROW_CLOSED], 0, row);
@@ -609,6 +665,51 @@ guess_seen_us (BbLedger *self, BbLedgerRow *row)
 }
 
 static void
+told_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
+  BbLedger *self = g_task_get_source_object (task);
+  const char *value = "";
+
+  if (rows == NULL)
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  if (rows->len > 0 && g_variant_lookup (rows->pdata[0], "value", "&s", &value)
+      && g_str_has_prefix (value, self->budget.month))
+    self->budget.warned = (guint) g_ascii_strtoull (value + strlen (self->budget.month), NULL, 10);
+  g_task_return_boolean (task, TRUE);
+}
+
+/* What this month's closed rows have cost. */
+static void
+month_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
+  BbLedger *self = g_task_get_source_object (task);
+
+  if (rows == NULL)
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
+  for (guint i = 0; i < rows->len; i++)
+    {
+      g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
+
+      self->budget.closed_cost += bb_budget_cost_of (&self->budget, row->requested_at_us, row->closed_at_us,
+                                                     count_cost (self, row->own_cost));
+    }
+  bb_store_select_async (self->store, &bb_table_meta, g_variant_new_parsed ("{'key': <%s>}", BUDGET_KEY), NULL, 1,
+                         g_task_get_cancellable (task), told_read_cb, g_object_ref (task));
+}
+
+static void
 last_row_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
@@ -625,7 +726,10 @@ last_row_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (rows->len > 0)
     g_variant_lookup (rows->pdata[0], "number", "x", &number);
   self->last_number = MAX (self->last_number, (guint64) number);
-  g_task_return_boolean (task, TRUE);
+  bb_budget_turn_to (&self->budget, bb_clock_get_wall_us (self->clock));
+  bb_store_select_async (self->store, &bb_table_instances,
+                         g_variant_new_parsed ("{'closed_month': <%s>}", self->budget.month), NULL, -1,
+                         g_task_get_cancellable (task), month_read_cb, g_object_ref (task));
 }
 
 static void
@@ -733,6 +837,8 @@ bb_ledger_class_init (BbLedgerClass *klass)
   signals[SIGNAL_ROW_CLOSED] = add_row_signal ("row-closed");
   signals[SIGNAL_ROOM]
     = g_signal_new ("room", BB_TYPE_LEDGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0);
+  signals[SIGNAL_BUDGET] = g_signal_new ("budget", BB_TYPE_LEDGER, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE,
+                                         2, G_TYPE_DOUBLE, G_TYPE_DOUBLE);
 }
 
 static void

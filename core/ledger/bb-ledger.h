@@ -29,6 +29,7 @@ typedef struct
 {
   gint64 max_instances; /* 0: none; likewise below */
   double max_hourly_cost;
+  double max_monthly_cost;
   double default_hourly_cost;
 } BbLedgerLimits;
 
@@ -89,6 +90,11 @@ BbLedgerRow *bb_ledger_find_by_token (BbLedger *self, const char *token);
 /* The newest open one that is not stopping, else the newest. */
 BbLedgerRow *bb_ledger_find_by_slave (BbLedger *self, const char *slave_name);
 double bb_ledger_get_hourly_cost (BbLedger *self);                       /* sum over open rows */
+/* Dollars of this calendar month (UTC): of instances that are gone, and of the open ones until now. */
+double bb_ledger_get_monthly_cost (BbLedger *self);
+/* To be called now and then: emits "budget" when 80 % and when all of max_monthly_cost is spent, each once a month and kept
+ * over restarts, and "room" when a new month has begun. */
+void bb_ledger_look_at_budget (BbLedger *self);
 guint bb_ledger_count_open (BbLedger *self);
 guint bb_ledger_count_unconfirmed (BbLedger *self); /* not confirmed for longer than 10 minutes */
 

@@ -725,6 +725,7 @@ bb_reaper_reconcile_now (BbReaper *self)
     return;
   bb_timer_start_in (&self->interval, self->interval_us);
   bb_ledger_retry_writes (self->ledger);
+  bb_ledger_look_at_budget (self->ledger);
   rows = bb_ledger_get_open_rows (self->ledger);
   for (guint i = 0; i < rows->len && self->running; i++)
     {

@@ -5,3 +5,4 @@ libbbcore_la_SOURCES += \
 	%D%/bb-ledger-row.c %D%/bb-ledger-row.h %D%/bb-ledger-row-private.h \
 	%D%/bb-reaper.c %D%/bb-reaper.h \
 	%D%/bb-row-stop.c %D%/bb-row-stop.h
+libbbcore_la_SOURCES += %D%/bb-budget.c %D%/bb-budget.h

@@ -67,6 +67,7 @@ const BbTable bb_table_instances = {
     { "confirmed_at", BB_COLUMN_INTEGER },
     { "stopping_at", BB_COLUMN_INTEGER },
     { "closed_at", BB_COLUMN_INTEGER },
+    { "closed_month", BB_COLUMN_TEXT, .indexed = TRUE }, /* "2026-11": for the month's cost */
     { "why", BB_COLUMN_TEXT },
     { NULL },
   },
