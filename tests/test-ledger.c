@@ -535,7 +535,7 @@ watch_budget (Fixture *f, guint *n_told)
 static void
 test_max_monthly_cost (Fixture *f, gconstpointer data)
 {
-  const gint64 start_us = bb_clock_get_wall_us (BB_CLOCK (f->clock)), hour_us = 3600 * G_USEC_PER_SEC;
+  const gint64 start_us = bb_clock_get_wall_us (BB_CLOCK (f->clock)), hour_us = G_TIME_SPAN_HOUR;
   g_autoptr (GDateTime) next_month = g_date_time_new_utc (2023, 12, 1, 1, 0, 0);
   g_autoptr (GError) error = NULL;
   g_autoptr (BbLedgerRow) one = NULL, two = NULL, three = NULL;
