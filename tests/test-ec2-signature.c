@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Signature Version 4 over all given vectors: the official suite's, and calls of EC2 whose signatures botocore computed. */
+/* Signature Version 4 over all given vectors: the official suite's, and calls of EC2 whose signatures botocore
+ * computed. */
 #include "bb-ec2-query.h"
 #include "bb-ec2-signature.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The ec2 plugin against a little EC2 within this process: calls and their repeating, keys, every option's parameter, and
- * the start and stop of instances with all that may go wrong on the way. */
+/* The ec2 plugin against a little EC2 within this process: calls and their repeating, keys, every option's
+ * parameter, and the start and stop of instances with all that may go wrong on the way. */
 #include "bb-ec2-account.h"
 #include "bb-ec2-config.h"
 #include "bb-ec2-error.h"
@@ -491,6 +491,25 @@ test_spot_price (Fixture *f, gconstpointer data)
   g_assert_cmpfloat_with_epsilon (bb_instance_get_hourly_cost (f->instance), 0.18, 1e-9);
 }
 
+/* The request's id is in the row as well. */
+static void
+test_spot_request_recorded (Fixture *f, gconstpointer data)
+{
+  make_slave (f, "spot_instance=true");
+  bb_ec2_double_answer (f->cloud, "RunInstances", 200,
+                        "<RunInstancesResponse><instancesSet><item><instanceId>i-1</instanceId><instanceState><name>pending"
+                        "</name></instanceState><instanceType>m5.large</instanceType><imageId>ami-1</imageId>"
+                        "<spotInstanceRequestId>sir-7</spotInstanceRequestId></item></instancesSet>"
+                        "</RunInstancesResponse>");
+  begin_start (f);
+  while (bb_ec2_double_count (f->cloud, "DescribeInstances") < 1)
+    g_main_context_iteration (NULL, TRUE);
+  g_cancellable_cancel (f->cancellable);
+  bb_test_run_until_true (has_result, f);
+  g_assert_cmpuint (f->resources->len, ==, 2);
+  g_assert_cmpstr (f->resources->pdata[1], ==, "spot-request:sir-7");
+}
+
 /* E13 */
 static void
 test_failed_launch (Fixture *f, gconstpointer data)
@@ -976,6 +995,7 @@ main (int argc, char **argv)
   ADD ("start/wrong-option", test_wrong_option);
   ADD ("start/spot-fallback", test_spot_fallback);
   ADD ("start/spot-price", test_spot_price);
+  ADD ("start/spot-request", test_spot_request_recorded);
   ADD ("start/failed", test_failed_launch);
   ADD ("start/cancel-before", test_cancel_before);
   ADD ("start/cancel-while-it-waits", test_cancel_while_it_waits);

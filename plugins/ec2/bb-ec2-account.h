@@ -7,8 +7,9 @@
 G_BEGIN_DECLS
 
 /*
- * What all slaves with the same keys, region and endpoint share, so that the number of calls doesn't grow with the number of
- * slaves that wait: one client, one question about all machines at a time, and things that are found out or made once.
+ * What all slaves with the same keys, region and endpoint share, so that the number of calls doesn't grow with the
+ * number of slaves that wait: one client, one question about all machines at a time, and things that are found out or
+ * made once.
  */
 #define BB_EC2_TYPE_ACCOUNT (bb_ec2_account_get_type ())
 G_DECLARE_FINAL_TYPE (BbEc2Account, bb_ec2_account, BB_EC2, ACCOUNT, GObject)

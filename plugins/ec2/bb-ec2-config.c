@@ -50,7 +50,8 @@ const BbOption bb_ec2_options[] = {
   { "placement", BB_OPTION_STRINGS, OFFSET (placement), NULL, 0, 0, 0, NULL,
     N_("The letter of the availability zone; of several, the next is tried when there is no room in one. Needs "
        "region.") },
-  { "keypair_name", BB_OPTION_STRING, OFFSET (keypair_name), "latent_buildbot_slave", 0, 0, BB_OPTION_NONE_ALLOWED, NULL,
+  { "keypair_name", BB_OPTION_STRING, OFFSET (keypair_name), "latent_buildbot_slave", 0, 0, BB_OPTION_NONE_ALLOWED,
+    NULL,
     N_("The key pair that may log in to the machine; made if it is missing, and its private half thrown away. none: "
        "no key pair.") },
   { "security_name", BB_OPTION_STRING, OFFSET (security_name), NULL, 0, 0, 0, NULL,
@@ -66,8 +67,8 @@ const BbOption bb_ec2_options[] = {
   { "user_data_file", BB_OPTION_PATH, OFFSET (user_data_file), NULL, 0, 0, 0, NULL,
     N_("A file whose contents are used as user_data.") },
   { "block_device_map", BB_OPTION_STRINGS, OFFSET (block_device_map), NULL, 0, 0, 0, NULL,
-    N_("Disks in EC2's words, each item like DeviceName=/dev/xvda,VolumeSize=20,VolumeType=gp3. They are deleted with the "
-       "machine unless an item says DeleteOnTermination=false.") },
+    N_("Disks in EC2's words, each item like DeviceName=/dev/xvda,VolumeSize=20,VolumeType=gp3. They are deleted with "
+       "the machine unless an item says DeleteOnTermination=false.") },
   { "volumes", BB_OPTION_STRINGS, OFFSET (volumes), NULL, 0, 0, 0, NULL,
     N_("Volumes of yours to attach in this order, each VOLUME:DEVICE. They are detached with the machine, and never "
        "deleted.") },
@@ -134,7 +135,8 @@ validate_image (const BbEc2Config *config, GPtrArray *errors)
   g_autoptr (GError) error = NULL;
 
   if (config->ami != NULL && filtered)
-    complain (errors, "ami: not together with valid_ami_owners or valid_ami_location_regex; keep the one that is meant");
+    complain (errors,
+              "ami: not together with valid_ami_owners or valid_ami_location_regex; keep the one that is meant");
   if (config->ami == NULL && !filtered)
     complain (errors, "ami: is missing; give it, or valid_ami_owners or valid_ami_location_regex");
   for (gsize i = 0; config->valid_ami_owners != NULL && config->valid_ami_owners[i] != NULL; i++)
@@ -190,8 +192,7 @@ validate_place (const BbEc2Config *config, GPtrArray *errors)
 
   if (config->region != NULL && config->endpoint == NULL && !bb_ec2_place_is_region (config->region))
     complain (errors, "region: \"%s\" is not a region of EC2, like us-west-2", config->region);
-  if (config->region != NULL && strspn (config->region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
-                                  != strlen (config->region))
+  if (config->region != NULL && !g_regex_match_simple ("^[A-Za-z0-9._-]+$", config->region, 0, 0))
     complain (errors, "region: \"%s\" has characters that no region's name has", config->region);
   if (is_given (config->placement) && config->region == NULL)
     complain (errors, "placement: needs region");
@@ -221,8 +222,8 @@ validate_network (const BbEc2Config *config, GPtrArray *errors)
 static void
 validate_block_device (const char *device, GPtrArray *errors)
 {
-  static const char *const names[] = { "DeviceName", "VirtualName", "NoDevice", "VolumeSize", "VolumeType", "SnapshotId",
-                                       "Iops", "Throughput", "Encrypted", "KmsKeyId", "DeleteOnTermination", NULL };
+  static const char *const names[] = { "DeviceName", "VirtualName", "NoDevice", "VolumeSize", "VolumeType",
+                                       "SnapshotId", "Iops", "Throughput", "Encrypted", "KmsKeyId", "DeleteOnTermination", NULL };
   g_auto (GStrv) items = g_strsplit (device, ",", -1);
   gboolean has_name = FALSE;
 

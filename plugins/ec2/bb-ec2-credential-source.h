@@ -9,9 +9,9 @@
 G_BEGIN_DECLS
 
 /*
- * Where the keys of one account come from: the slave's options, ~/.ec2/aws_id, the environment, the files of the AWS tools,
- * the container, the machine's role; the first that has any. With `role_arn` they are exchanged for that role's. Keys that
- * end are renewed before they do; however many ask, one fetch is under way at a time.
+ * Where the keys of one account come from: the slave's options, ~/.ec2/aws_id, the environment, the files of the AWS
+ * tools, the container, the machine's role; the first that has any. With `role_arn` they are exchanged for that
+ * role's. Keys that end are renewed before they do; however many ask, one fetch is under way at a time.
  */
 #define BB_EC2_TYPE_CREDENTIAL_SOURCE (bb_ec2_credential_source_get_type ())
 G_DECLARE_FINAL_TYPE (BbEc2CredentialSource, bb_ec2_credential_source, BB_EC2, CREDENTIAL_SOURCE, GObject)

@@ -6,8 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* An answer: XML from somewhere on the network, so parsed without entities, document types, network or unbounded sizes. Elements
- * are matched by their local name, as services differ in how they write the namespace. */
+/* An answer: XML from somewhere on the network, so parsed without entities, document types, network or unbounded
+ * sizes. Elements are matched by their local name, as services differ in how they write the namespace. */
 typedef struct _BbEc2Document BbEc2Document;
 
 /* %NULL for anything that is not one whole document without a document type. */

@@ -37,7 +37,8 @@ typedef struct
   gboolean is_prefix;
 } Known;
 
-/* The service's codes: "Error codes for the Amazon EC2 API" of its reference, and what botocore takes for throttling. */
+/* The service's codes: "Error codes for the Amazon EC2 API" of its reference, and what botocore takes for
+ * throttling. */
 static const Known known[] = {
   { "RequestLimitExceeded", BB_EC2_ERROR_THROTTLED },
   { "Throttling", BB_EC2_ERROR_THROTTLED, TRUE },

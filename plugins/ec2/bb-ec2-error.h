@@ -41,7 +41,8 @@ void bb_ec2_error_set_maybe_done (GError *error);
 /* Nothing was done, by this attempt or an earlier one. False for every other domain. */
 gboolean bb_ec2_error_is_definite (const GError *error);
 
-/* Consumes @error, of any domain, and answers it as core understands it: a BbError, or G_IO_ERROR_CANCELLED as it is. */
+/* Consumes @error, of any domain, and answers it as core understands it: a BbError, or G_IO_ERROR_CANCELLED as it
+ * is. */
 GError *bb_ec2_error_to_core (GError *error);
 
 G_END_DECLS

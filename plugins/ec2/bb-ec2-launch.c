@@ -3,6 +3,7 @@
 
 #include "bb-ec2-error.h"
 #include "bb-ec2-prepare.h"
+#include "bb-ec2-row.h"
 
 #include <string.h>
 
@@ -23,6 +24,7 @@ enum
   STEP_RECORD_LAUNCH,
   STEP_RUN_INSTANCES,
   STEP_REPORT,
+  STEP_RECORD_SPOT_REQUEST,
   STEP_WAIT,
   STEP_RECORD_ADDRESS,
   STEP_ADDRESS,
@@ -52,6 +54,7 @@ typedef struct
   char *token;
 
   char *instance_id;
+  char *spot_request; /* (nullable) */
   double launched_at; /* of bb_delay_get_now() */
   guint next_volume;
   double refused_since; /* of the step under way; negative: not */
@@ -74,6 +77,7 @@ launch_free (gpointer data)
   g_strfreev (launch->zones);
   g_free (launch->token);
   g_free (launch->instance_id);
+  g_free (launch->spot_request);
   g_free (launch);
 }
 
@@ -257,41 +261,6 @@ prepare (GTask *task)
 
 /* --- one combination of type, zone and market after another */
 
-char *
-bb_ec2_launch_make_token (const char *row_token, guint attempt)
-{
-  return attempt == 0 ? g_strdup (row_token) : g_strdup_printf ("%s-%u", row_token, attempt);
-}
-
-gboolean
-bb_ec2_launch_parse_resources (const char *const *resources, gint64 *last_launch, gboolean *spot)
-{
-  gboolean is_open = FALSE;
-
-  *last_launch = 0;
-  *spot = FALSE;
-  for (gsize i = 0; resources[i] != NULL; i++)
-    {
-      gboolean for_spot = g_str_has_prefix (resources[i], "spot-launch:");
-      const char *at = strrchr (resources[i], '@');
-      g_autofree char *refusal = NULL;
-      g_autofree char *token = NULL;
-      const char *colon;
-
-      if ((!for_spot && !g_str_has_prefix (resources[i], "launch:")) || at == NULL)
-        continue;
-      colon = strchr (resources[i], ':');
-      token = g_strndup (colon + 1, (gsize) (at - colon - 1));
-      refusal = g_strconcat ("refused:", token, NULL);
-      *last_launch = MAX (*last_launch, g_ascii_strtoll (at + 1, NULL, 10));
-      if (g_strv_contains (resources, refusal))
-        continue;
-      is_open = TRUE;
-      *spot = *spot || for_spot;
-    }
-  return is_open;
-}
-
 static const char *
 get_zone (const Launch *launch)
 {
@@ -383,7 +352,7 @@ record_launch (GTask *task)
   g_autofree char *resource = NULL;
 
   g_free (launch->token);
-  launch->token = bb_ec2_launch_make_token (bb_instance_request_get_token (launch->request), launch->attempt);
+  launch->token = bb_ec2_row_make_token (bb_instance_request_get_token (launch->request), launch->attempt);
   resource = g_strdup_printf ("%s:%s@%" G_GINT64_FORMAT, is_spot (launch) ? "spot-launch" : "launch", launch->token,
                               g_get_real_time () / G_USEC_PER_SEC);
   record (task, resource);
@@ -494,6 +463,7 @@ launched_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   machine = machines->pdata[0];
   launch->instance_id = g_strdup (machine->id);
+  launch->spot_request = g_strdup (machine->spot_request);
   launch->launched_at = bb_delay_get_now ();
   bb_log_slave (G_LOG_LEVEL_MESSAGE, slave_name (launch), "ec2: instance %s: %s%s%s, image %s%s%s", machine->id,
                 get_machine_type (launch), *get_zone (launch) != '\0' ? " in " : "", get_zone (launch), launch->image,
@@ -553,6 +523,21 @@ report (GTask *task)
   g_autoptr (BbInstance) instance = make_instance (launch, BB_INSTANCE_STARTING);
 
   bb_instance_request_report_async (launch->request, instance, NULL, reported_cb, task);
+}
+
+static void
+record_spot_request (GTask *task)
+{
+  const Launch *launch = g_task_get_task_data (task);
+  g_autofree char *resource = NULL;
+
+  if (launch->spot_request == NULL)
+    {
+      next (task);
+      return;
+    }
+  resource = g_strconcat ("spot-request:", launch->spot_request, NULL);
+  record (task, resource);
 }
 
 /* Why a machine went down before it ran: what helps later is a quota, what does not is a wrong option. */
@@ -789,6 +774,7 @@ static void (*const steps[]) (GTask *task) = {
   [STEP_RECORD_LAUNCH] = record_launch,
   [STEP_RUN_INSTANCES] = run_instances,
   [STEP_REPORT] = report,
+  [STEP_RECORD_SPOT_REQUEST] = record_spot_request,
   [STEP_WAIT] = wait_until_running,
   [STEP_RECORD_ADDRESS] = record_address,
   [STEP_ADDRESS] = associate_address,
@@ -882,44 +868,4 @@ bb_ec2_launch_finish (BbEc2Account *account, GAsyncResult *result, GError **erro
   g_return_val_if_fail (g_task_is_valid (result, account), NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static BbInstanceState
-state_of (const BbEc2Machine *machine)
-{
-  if (g_str_equal (machine->state, "pending"))
-    return BB_INSTANCE_STARTING;
-  if (g_str_equal (machine->state, "running"))
-    return BB_INSTANCE_ALIVE;
-  if (g_str_equal (machine->state, "terminated"))
-    return BB_INSTANCE_GONE;
-  if (g_str_equal (machine->state, "stopped"))
-    return BB_INSTANCE_FAILED;
-  return BB_INSTANCE_STOPPING;
-}
-
-BbInstance *
-bb_ec2_launch_to_instance (const BbEc2Machine *machine, const char *token)
-{
-  const char *tag = g_hash_table_lookup (machine->tags, "bbhost:token");
-  BbInstance *instance = bb_instance_new (machine->id, tag != NULL ? tag : token);
-  BbInstanceState state = state_of (machine);
-  g_autofree char *reason = NULL;
-
-  if (g_strcmp0 (machine->reason_code, "Server.SpotInstanceTermination") == 0)
-    reason = g_strdup_printf ("%s: EC2 has taken the spot instance back (%s)", machine->state, machine->reason_code);
-  else if (machine->reason_message != NULL)
-    reason = g_strdup_printf ("%s: %s", machine->state, machine->reason_message);
-  else if (state != BB_INSTANCE_ALIVE)
-    reason = g_strdup (machine->state);
-  if (state == BB_INSTANCE_ALIVE && machine->spot_status != NULL
-      && g_str_has_prefix (machine->spot_status, "marked-for-"))
-    {
-      state = BB_INSTANCE_STOPPING;
-      g_free (reason);
-      reason = g_strdup_printf ("EC2 takes the spot instance back in two minutes (%s)", machine->spot_status);
-    }
-  bb_instance_set_state (instance, state, reason);
-  bb_instance_set_slave_name (instance, g_hash_table_lookup (machine->tags, "bbhost:slave"));
-  return instance;
 }

@@ -6,9 +6,9 @@
 G_BEGIN_DECLS
 
 /*
- * The token buckets of one account and region, as EC2 keeps them itself: going slower than it counts is cheaper than being
- * refused. Who finds none waits in line. A refusal all the same (others use the account too) empties the bucket and halves
- * its rate, which successes bring back.
+ * The token buckets of one account and region, as EC2 keeps them itself: going slower than it counts is cheaper than
+ * being refused. Who finds none waits in line. A refusal all the same (others use the account too) empties the bucket
+ * and halves its rate, which successes bring back.
  */
 #define BB_EC2_TYPE_LIMITER (bb_ec2_limiter_get_type ())
 G_DECLARE_FINAL_TYPE (BbEc2Limiter, bb_ec2_limiter, BB_EC2, LIMITER, GObject)

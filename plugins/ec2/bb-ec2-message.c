@@ -105,7 +105,8 @@ bb_ec2_message_new (const char *endpoint, const char *service, const char *regio
   return message;
 }
 
-/* What a service writes into an error is for people, but it may be long, or hold a blob that only an administrator can decode. */
+/* What a service writes into an error is for people, but it may be long, or hold a blob that only an administrator
+ * can decode. */
 static char *
 tidy_text (char *text)
 {

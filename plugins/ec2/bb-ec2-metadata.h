@@ -8,8 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Temporary keys from the container's endpoint when the environment names one, else from the machine's own role (the instance
- * metadata service, version 2). @session: one without a proxy. */
+/* Temporary keys from the container's endpoint when the environment names one, else from the machine's own role (the
+ * instance metadata service, version 2). @session: one without a proxy. */
 void bb_ec2_metadata_get_keys_async (SoupSession *session, BbEc2Place *place, GAsyncReadyCallback callback,
                                      gpointer user_data);
 BbEc2Credentials *bb_ec2_metadata_get_keys_finish (GAsyncResult *result, GError **error);

@@ -64,8 +64,8 @@ bb_ec2_place_getenv (const BbEc2Place *self, const char *name)
 gboolean
 bb_ec2_place_is_region (const char *region)
 {
-  return g_regex_match_simple ("^[a-z]{2,6}(-[a-z]{2,5})?-(north|south|east|west|central)(east|west)?-[0-9]{1,2}$", region,
-                               0, 0);
+  return g_regex_match_simple ("^[a-z]{2,6}(-[a-z]{2,5})?-(north|south|east|west|central)(east|west)?-[0-9]{1,2}$",
+                               region, 0, 0);
 }
 
 static const char *
@@ -78,7 +78,8 @@ suffix_of_region (const char *region)
   return "amazonaws.com";
 }
 
-/* As the AWS tools have it: the service's variable, the general one, the profile's section of services, the profile's. */
+/* As the AWS tools have it: the service's variable, the general one, the profile's section of services, the
+ * profile's. */
 static char *
 configured_endpoint (const BbEc2Place *self, BbEc2Profile *config, const char *section, const char *service)
 {
@@ -187,7 +188,10 @@ bb_ec2_place_new (const BbEc2Login *login, const char *const *environment, GErro
   config = bb_ec2_profile_load (self->config_path, error);
   if (config == NULL)
     return NULL;
-  section = g_str_equal (self->profile, "default") ? g_strdup ("default") : g_strconcat ("profile ", self->profile, NULL);
+  if (g_str_equal (self->profile, "default"))
+    section = g_strdup ("default");
+  else
+    section = g_strconcat ("profile ", self->profile, NULL);
   choose_region (self, login, config, section);
   self->endpoint = choose_endpoint (self, config, section, "ec2", login->endpoint);
   self->sts_endpoint = choose_endpoint (self, config, section, "sts", NULL);

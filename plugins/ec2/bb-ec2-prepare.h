@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-/* What a launch needs to know, or to be there, beforehand; found out once for all slaves of the account that need the same. */
+/* What a launch needs to know, or to be there, beforehand; found out once for all slaves of the account that need
+ * the same. */
 typedef enum
 {
   BB_EC2_PREPARE_IMAGE,          /* its id */

@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* A file in the format of ~/.aws/credentials and ~/.aws/config: INI, with indented sub-keys, which GKeyFile doesn't take. */
+/* A file in the format of ~/.aws/credentials and ~/.aws/config: INI, with indented sub-keys, which GKeyFile doesn't
+ * take. */
 typedef struct _BbEc2Profile BbEc2Profile;
 
 BbEc2Profile *bb_ec2_profile_parse (const char *text);

@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* One call of the Query API before it is signed: an action and its parameters, in the order in which they were added. */
+/* One call of the Query API before it is signed: an action and its parameters, in the order in which they were
+ * added. */
 typedef struct _BbEc2Query BbEc2Query;
 
 BbEc2Query *bb_ec2_query_new (const char *action);

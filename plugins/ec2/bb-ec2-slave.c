@@ -5,6 +5,7 @@
 #include "bb-ec2-config.h"
 #include "bb-ec2-error.h"
 #include "bb-ec2-launch.h"
+#include "bb-ec2-row.h"
 #include "bb-ec2-stop.h"
 
 #include <string.h>
@@ -137,6 +138,47 @@ bb_ec2_slave_stop_instance_finish (BbLatentSlave *slave, GAsyncResult *result, G
 
 /* --- check */
 
+static BbInstanceState
+state_of (const BbEc2Machine *machine)
+{
+  if (g_str_equal (machine->state, "pending"))
+    return BB_INSTANCE_STARTING;
+  if (g_str_equal (machine->state, "running"))
+    return BB_INSTANCE_ALIVE;
+  if (g_str_equal (machine->state, "terminated"))
+    return BB_INSTANCE_GONE;
+  if (g_str_equal (machine->state, "stopped"))
+    return BB_INSTANCE_FAILED;
+  return BB_INSTANCE_STOPPING;
+}
+
+/* How @machine is, as core sees it; with the reason in words for all but running ones. */
+static BbInstance *
+make_instance (const BbEc2Machine *machine, const char *token)
+{
+  const char *tag = g_hash_table_lookup (machine->tags, "bbhost:token");
+  BbInstance *instance = bb_instance_new (machine->id, tag != NULL ? tag : token);
+  BbInstanceState state = state_of (machine);
+  g_autofree char *reason = NULL;
+
+  if (g_strcmp0 (machine->reason_code, "Server.SpotInstanceTermination") == 0)
+    reason = g_strdup_printf ("%s: EC2 has taken the spot instance back (%s)", machine->state, machine->reason_code);
+  else if (machine->reason_message != NULL)
+    reason = g_strdup_printf ("%s: %s", machine->state, machine->reason_message);
+  else if (state != BB_INSTANCE_ALIVE)
+    reason = g_strdup (machine->state);
+  if (state == BB_INSTANCE_ALIVE && machine->spot_status != NULL
+      && g_str_has_prefix (machine->spot_status, "marked-for-"))
+    {
+      state = BB_INSTANCE_STOPPING;
+      g_free (reason);
+      reason = g_strdup_printf ("EC2 takes the spot instance back in two minutes (%s)", machine->spot_status);
+    }
+  bb_instance_set_state (instance, state, reason);
+  bb_instance_set_slave_name (instance, g_hash_table_lookup (machine->tags, "bbhost:slave"));
+  return instance;
+}
+
 static void
 return_checked (GTask *task, BbInstance *instance)
 {
@@ -172,7 +214,7 @@ return_unseen (GTask *task, BbEc2Slave *self)
   gboolean spot;
   gint64 age;
 
-  bb_ec2_launch_parse_resources (bb_instance_get_resources (asked), &last_launch, &spot);
+  bb_ec2_row_parse_resources (bb_instance_get_resources (asked), &last_launch, &spot);
   age = g_get_real_time () / G_USEC_PER_SEC - last_launch;
   if ((double) age < get_config (self)->unseen_grace)
     {
@@ -208,7 +250,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return_unseen (task, self);
       return;
     }
-  instance = bb_ec2_launch_to_instance (machines->pdata[0], bb_instance_get_token (asked));
+  instance = make_instance (machines->pdata[0], bb_instance_get_token (asked));
   if (bb_instance_get_state (instance) != BB_INSTANCE_GONE && bb_instance_get_state (instance) != BB_INSTANCE_FAILED)
     {
       return_checked (task, g_steal_pointer (&instance));
@@ -267,7 +309,7 @@ listed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       const BbEc2Machine *machine = machines->pdata[i];
 
       if (!g_str_equal (machine->state, "terminated"))
-        g_ptr_array_add (instances, bb_ec2_launch_to_instance (machine, NULL));
+        g_ptr_array_add (instances, make_instance (machine, NULL));
     }
   g_task_return_pointer (task, instances, (GDestroyNotify) g_ptr_array_unref);
 }

@@ -2,11 +2,12 @@
 #include "bb-ec2-stop.h"
 
 #include "bb-ec2-error.h"
-#include "bb-ec2-launch.h"
+#include "bb-ec2-row.h"
 
 #include <string.h>
 
-/* A TerminateInstances that was taken is a promise and not a fact: said again when nothing comes of it for that long. */
+/* A TerminateInstances that was taken is a promise and not a fact: said again when nothing comes of it for that
+ * long. */
 #define REMIND_SECONDS 60
 /* Core tries again; it shows people why, and has newer keys after a reload. */
 #define LONGEST_WAIT 900
@@ -576,7 +577,7 @@ bb_ec2_stop_async (BbEc2Account *account, const BbEc2Config *config, BbInstance 
   stop->terminated_at = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   stop->to_terminate = g_ptr_array_new_with_free_func (g_free);
   stop->launch_is_open
-    = bb_ec2_launch_parse_resources (bb_instance_get_resources (instance), &stop->last_launch, &stop->spot);
+    = bb_ec2_row_parse_resources (bb_instance_get_resources (instance), &stop->last_launch, &stop->spot);
   g_task_set_task_data (task, stop, stop_free);
   go_to (task, STEP_FREE_ADDRESSES);
 }

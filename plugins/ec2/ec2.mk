@@ -28,6 +28,7 @@ noinst_LTLIBRARIES += %D%/libec2.la
 	%D%/bb-ec2-prepare.c %D%/bb-ec2-prepare.h \
 	%D%/bb-ec2-profile.c %D%/bb-ec2-profile.h \
 	%D%/bb-ec2-query.c %D%/bb-ec2-query.h \
+	%D%/bb-ec2-row.c %D%/bb-ec2-row.h \
 	%D%/bb-ec2-signature.c %D%/bb-ec2-signature.h \
 	%D%/bb-ec2-slave.c %D%/bb-ec2-slave.h \
 	%D%/bb-ec2-static-keys.c %D%/bb-ec2-static-keys.h \

@@ -6,8 +6,9 @@
 G_BEGIN_DECLS
 
 /*
- * A little EC2 within the test: it keeps machines, and answers what a test has written down beforehand for the next call of an
- * action. Time runs 200 times as fast as usual; delays of half a minute and more, which are limits, never end.
+ * A little EC2 within the test: it keeps machines, and answers what a test has written down beforehand for the next
+ * call of an action. Time runs 200 times as fast as usual; delays of half a minute and more, which are limits, never
+ * end.
  */
 typedef struct _BbEc2Double BbEc2Double;
 
