@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+G_BEGIN_DECLS
+
+/* Reading what a peer wrote: json-glib's own getters want to be right about what is there. @object may be %NULL. */
+const char *bb_openstack_json_get_string (JsonObject *object, const char *name); /* nullable */
+JsonObject *bb_openstack_json_get_object (JsonObject *object, const char *name); /* nullable */
+JsonArray *bb_openstack_json_get_array (JsonObject *object, const char *name);   /* nullable */
+/* The object that @node is, or %NULL. */
+JsonObject *bb_openstack_json_to_object (JsonNode *node);
+/* The object at @index, or %NULL when it is something else. */
+JsonObject *bb_openstack_json_get_element (JsonArray *array, guint index);
+
+G_END_DECLS
