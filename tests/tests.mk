@@ -22,6 +22,7 @@ include %D%/slave.mk
 include %D%/build.mk
 include %D%/bus.mk
 include %D%/ec2.mk
+include %D%/openstack.mk
 include %D%/smtp.mk
 include %D%/libvirt.mk
 include %D%/integration.mk
