@@ -211,6 +211,19 @@ take_listeners (BbHost *self, GPtrArray *listeners)
       bb_listener_close (g_ptr_array_index (old, i));
 }
 
+/* All slaves may come at once, after a restart or a cut network, and from one address behind NAT: room for each of them
+ * beside those that are nobody's. */
+static void
+fit_listener_limits (BbHost *self, guint n_slaves)
+{
+  BbListenerLimits limits = bb_listener_default_limits;
+
+  limits.max_unauthenticated += n_slaves;
+  limits.max_unauthenticated_per_address += n_slaves;
+  for (guint i = 0; i < self->listeners->len; i++)
+    bb_listener_set_limits (g_ptr_array_index (self->listeners, i), &limits);
+}
+
 static void
 set_limits (BbHost *self, BbConfig *config)
 {
@@ -233,6 +246,7 @@ apply_config (BbHost *self, BbConfig *config)
   set_limits (self, config);
   bb_reaper_set_interval (self->reaper, host->reconcile_interval);
   bb_slave_manager_apply (self->slaves, config);
+  fit_listener_limits (self, bb_slave_manager_count (self->slaves));
   bb_notice_queue_apply (self->notices, config, self->plugins);
   bb_build_notices_apply (self->build_notices, config);
   bb_build_master_apply (self->builds, config);

@@ -335,6 +335,12 @@ bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const cha
   return g_steal_pointer (&self);
 }
 
+void
+bb_listener_set_limits (BbListener *self, const BbListenerLimits *limits)
+{
+  self->limits = *limits;
+}
+
 const char *
 bb_listener_get_name (BbListener *self)
 {

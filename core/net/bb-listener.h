@@ -31,6 +31,8 @@ G_DECLARE_FINAL_TYPE (BbListener, bb_listener, BB, LISTENER, GObject)
  */
 BbListener *bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const char *address, guint16 port,
                              BbLoginHost *login_host, const BbListenerLimits *limits, GError **error);
+/* For connections from now on. */
+void bb_listener_set_limits (BbListener *self, const BbListenerLimits *limits);
 const char *bb_listener_get_name (BbListener *self);
 guint16 bb_listener_get_port (BbListener *self);
 guint bb_listener_count_unauthenticated (BbListener *self);

@@ -364,6 +364,7 @@ written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autofree char *path = NULL;
   g_autofree char *sender = bb_mail_address_extract (job->mail->from);
   g_auto (GStrv) envelope = bb_mail_get_envelope (job->mail);
+  GCancellable *cancellable;
   GError *error = NULL;
 
   path = g_task_propagate_pointer (G_TASK (result), &error);
@@ -374,8 +375,10 @@ written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   if (self->config->dump_mails_to_log)
     dump_mail (path);
+  /* Not in the call: the order in which its arguments are evaluated is the compiler's. */
+  cancellable = g_task_get_cancellable (task);
   bb_smtp_send_async (self->config, sender != NULL ? sender : job->mail->from, (const char *const *) envelope, path,
-                      g_task_get_cancellable (task), sent_cb, g_steal_pointer (&task));
+                      cancellable, sent_cb, g_steal_pointer (&task));
 }
 
 static void
