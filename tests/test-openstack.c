@@ -970,6 +970,46 @@ test_lost_request (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->cloud->made, ==, 0);
 }
 
+/* C4: what is not ours is not listed, and a list goes on over its pages. */
+static void
+test_pages (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GPtrArray) list = NULL;
+
+  start_well (f);
+  add_fault (f->cloud,
+             (Fault){ "GET", "/compute/v2.1/servers/detail", 200,
+                      "{\"servers\": [{\"id\": \"of-others\", \"name\": \"x\", \"status\": \"ACTIVE\", \"metadata\": {}}, "
+                      "{\"id\": \"deleted\", \"name\": \"y\", \"status\": \"DELETED\", \"metadata\": {\"bbhost:store\": "
+                      "\"" BB_LATENT_SUITE_STORE "\"}}], "
+                      "\"servers_links\": [{\"rel\": \"next\", \"href\": \"http://127.0.0.1:1/v2.1/servers?marker=deleted\"}]}" });
+  list = bb_latent_suite_list (f->slave, BB_LATENT_SUITE_STORE);
+  g_assert_cmpuint (list->len, ==, 1);
+  g_assert_cmpstr (bb_instance_get_id (list->pdata[0]), ==, bb_instance_get_id (f->instance));
+  g_assert_cmpuint (count_calls (f->cloud, "GET /compute/v2.1/servers/detail?marker=deleted"), ==, 1);
+}
+
+/* Variables of the shell count only when nothing else says where the cloud is. */
+static void
+test_environment (Fixture *f, gconstpointer data)
+{
+  static const char *const names[] = { "OS_AUTH_URL", "OS_USERNAME", "OS_PASSWORD", "OS_TENANT_NAME" };
+  BbOpenstackConfig *config = f->cloud->config;
+  const char *const values[] = { f->cloud->auth_url, "bob", "of-the-shell", "lab" };
+
+  g_clear_pointer (&config->os_auth_url, g_free);
+  g_clear_pointer (&config->os_username, g_free);
+  g_clear_pointer (&config->os_password, g_free);
+  g_clear_pointer (&config->os_tenant_name, g_free);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_setenv (names[i], values[i], TRUE);
+  start_well (f);
+  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
+    g_unsetenv (names[i]);
+  g_assert_nonnull (strstr (f->cloud->last_login, "\"name\":\"bob\""));
+  g_assert_nonnull (strstr (f->cloud->last_login, "\"password\":\"of-the-shell\""));
+}
+
 static void
 test_insecure (Fixture *f, gconstpointer data)
 {
@@ -1010,6 +1050,7 @@ int
 main (int argc, char **argv)
 {
 #define ADD(NAME, FUNC) g_test_add ("/openstack/" NAME, Fixture, NULL, set_up, FUNC, tear_down)
+  g_unsetenv ("OS_CLOUD");
   g_test_init (&argc, &argv, NULL);
   bb_log_trap_install ();
   bb_latent_suite_add (&suite);
@@ -1044,11 +1085,13 @@ main (int argc, char **argv)
   ADD ("login/application-credential", test_application_credential);
   ADD ("login/token", test_token_login);
   ADD ("login/clouds-yaml", test_clouds_yaml);
+  ADD ("login/environment", test_environment);
   ADD ("login/old-address", test_old_address);
   ADD ("login/only-v2", test_only_v2);
   ADD ("login/unknown-region", test_unknown_region);
   ADD ("address/made-and-freed", test_address);
   ADD ("address/refused", test_address_refused);
+  ADD ("list/pages-and-others", test_pages);
   ADD ("stop/locked", test_locked);
   ADD ("stop/comes-back-in-error", test_delete_fails);
   ADD ("call/retry-after", test_retry_after);
