@@ -4,7 +4,8 @@ integration_tests = \
 	%D%/integration/test-peers.py \
 	%D%/integration/test-restart.py \
 	%D%/integration/test-latent.py \
-	%D%/integration/test-commands.py
+	%D%/integration/test-commands.py \
+	%D%/integration/test-tls.py
 TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) \
 	%D%/integration/bbtest.py \

@@ -685,12 +685,13 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                      "bbhost.conf: [listener d] port: \"70000\" is not a whole number from 0 to 65535\n"
                      "bbhost.conf: [listener e] tls_certificate: %s/cert.pem: No such file or directory\n"
                      "bbhost.conf: [listener e] tls_private_key: is missing; tls_certificate needs it\n"
-                     "bbhost.conf: [listener e] tls_certificate: listeners have no TLS in this version; remove it, and "
-                     "put a TLS proxy in front\n"
                      "bbhost.conf: [listener f] tls_private_key: others can read the secret in \"%s/key.pem\"; run chmod "
                      "600 '%s/key.pem'\n"
-                     "bbhost.conf: [listener g] tls_certificate: is missing; without it there is no TLS\n",
-                     f->dir, f->dir, f->dir);
+                     "bbhost.conf: [listener g] tls_certificate: is missing; without it there is no TLS\n"
+                     "bbhost.conf: [listener h] tls_certificate: %s/key2.pem: not a certificate chain in PEM (no start "
+                     "line)\n"
+                     "bbhost.conf: [listener h] tls_client_ca: %s/key2.pem: not certificates in PEM (no start line)\n",
+                     f->dir, f->dir, f->dir, f->dir, f->dir);
 
   write_file (f, "key.pem", 0644, "");
   write_file (f, "key2.pem", 0600, "");
@@ -698,15 +699,16 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
                  "[listener a]\n[listener b]\nprotocol=msgpack\naddress=127.0.0.1\n"
                  "[listener c]\nprotocol=http\naddress=localhost\nport=1\n[listener d]\nport=70000\n"
                  "[listener e]\nport=2\ntls_certificate=cert.pem\n[listener f]\nport=3\ntls_private_key=key.pem\n"
-                 "[listener g]\nport=4\ntls_private_key=key2.pem\n",
+                 "[listener g]\nport=4\ntls_private_key=key2.pem\n"
+                 "[listener h]\nport=5\ntls_certificate=key2.pem\ntls_private_key=key2.pem\ntls_client_ca=key2.pem\n",
                  expected);
   assert_errors (f, "[listener a]\naddress=*\n[listener b]\naddress=::1\nport=0\n[listener c]\nport=0\n", "");
   a = g_ptr_array_index (bb_config_get_listeners (f->config), 0);
   b = g_ptr_array_index (bb_config_get_listeners (f->config), 1);
   g_assert_null (a->address);
   g_assert_cmpstr (b->address, ==, "::1");
-  g_assert_true (bb_listener_config_equal (a, a));
-  g_assert_false (bb_listener_config_equal (a, b));
+  g_assert_true (bb_listener_config_is_same_socket (a, a));
+  g_assert_false (bb_listener_config_is_same_socket (a, b));
 }
 
 static void

@@ -85,30 +85,55 @@ bb_host_config_clear (BbHostConfig *host)
   bb_option_struct_clear (host_options, host);
 }
 
-static void
+/* What the library says of a file that isn't there can't be read by people. */
+static gboolean
 check_readable (BbConfigLoader *loader, const BbConfigGroup *group, const char *key, const char *path)
 {
-  if (g_access (path, R_OK) != 0)
-    bb_config_error (loader, group, key, "%s: %s", path, g_strerror (errno));
+  if (g_access (path, R_OK) == 0)
+    return TRUE;
+  bb_config_error (loader, group, key, "%s: %s", path, g_strerror (errno));
+  return FALSE;
+}
+
+static gboolean
+load_tls_file (BbConfigLoader *loader, const BbConfigGroup *group, const char *key, const char *path,
+               gboolean (*load) (BbTlsContext *, const char *, GError **), BbTlsContext *tls)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!check_readable (loader, group, key, path))
+    return FALSE;
+  if (load (tls, path, &error))
+    return TRUE;
+  bb_config_error (loader, group, key, "%s", error->message);
+  return FALSE;
 }
 
 static void
-check_tls (BbConfigLoader *loader, const BbConfigGroup *group, const BbListenerConfig *listener)
+load_tls (BbConfigLoader *loader, const BbConfigGroup *group, BbListenerConfig *listener)
 {
-  if (listener->tls_certificate != NULL)
-    check_readable (loader, group, "tls_certificate", listener->tls_certificate);
-  if (listener->tls_private_key != NULL)
-    check_readable (loader, group, "tls_private_key", listener->tls_private_key);
-  if (listener->tls_client_ca != NULL)
-    check_readable (loader, group, "tls_client_ca", listener->tls_client_ca);
-  if (listener->tls_certificate != NULL && listener->tls_private_key == NULL)
-    bb_config_error (loader, group, "tls_private_key", "is missing; tls_certificate needs it");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BbTlsContext) tls = NULL;
+  gboolean good;
+
   if (listener->tls_certificate == NULL && (listener->tls_private_key != NULL || listener->tls_client_ca != NULL))
     bb_config_error (loader, group, "tls_certificate", "is missing; without it there is no TLS");
-  /* Never in the clear what somebody thinks is encrypted. */
-  if (listener->tls_certificate != NULL)
-    bb_config_error (loader, group, "tls_certificate",
-                     "listeners have no TLS in this version; remove it, and put a TLS proxy in front");
+  if (listener->tls_certificate == NULL)
+    return;
+  tls = bb_tls_context_new (&error);
+  if (tls == NULL)
+    {
+      bb_config_error (loader, group, "tls_certificate", "%s", error->message);
+      return;
+    }
+  good = load_tls_file (loader, group, "tls_certificate", listener->tls_certificate, bb_tls_context_load_certificate, tls);
+  if (listener->tls_private_key == NULL)
+    bb_config_error (loader, group, "tls_private_key", "is missing; tls_certificate needs it");
+  else if (good)
+    load_tls_file (loader, group, "tls_private_key", listener->tls_private_key, bb_tls_context_load_private_key, tls);
+  if (listener->tls_client_ca != NULL)
+    load_tls_file (loader, group, "tls_client_ca", listener->tls_client_ca, bb_tls_context_load_client_ca, tls);
+  listener->tls = g_steal_pointer (&tls); /* a configuration with errors is not used */
 }
 
 static void
@@ -134,7 +159,7 @@ check_listener (BbConfigLoader *loader, const BbConfigGroup *group, BbListenerCo
     g_clear_pointer (&listener->address, g_free);
   if (listener->address != NULL && !g_hostname_is_ip_address (listener->address))
     bb_config_error (loader, group, "address", "\"%s\" is not an IP address, nor * for all", listener->address);
-  check_tls (loader, group, listener);
+  load_tls (loader, group, listener);
   check_port (loader, group, listener);
 }
 
@@ -168,12 +193,14 @@ void
 bb_listener_config_free (BbListenerConfig *listener)
 {
   bb_option_struct_clear (listener_options, listener);
+  g_clear_pointer (&listener->tls, bb_tls_context_unref);
   g_free (listener->name);
   g_free (listener);
 }
 
 gboolean
-bb_listener_config_equal (const BbListenerConfig *a, const BbListenerConfig *b)
+bb_listener_config_is_same_socket (const BbListenerConfig *a, const BbListenerConfig *b)
 {
-  return g_str_equal (a->name, b->name) && bb_option_struct_equal (listener_options, a, b, BB_OPTION_NO_FLAGS);
+  return g_str_equal (a->name, b->name) && g_str_equal (a->protocol, b->protocol)
+         && g_strcmp0 (a->address, b->address) == 0 && a->port == b->port;
 }

@@ -4,6 +4,7 @@
 #include "bb-option-struct.h"
 #include "bb-plugin-registry.h"
 #include "bb-slave-settings.h"
+#include "bb-tls.h"
 
 G_BEGIN_DECLS
 
@@ -35,6 +36,7 @@ typedef struct
   char *tls_certificate;
   char *tls_private_key;
   char *tls_client_ca;
+  BbTlsContext *tls; /* what the files said when they were loaded; NULL: no TLS */
 } BbListenerConfig;
 
 /* One slave, a template's values and ranges already worked in. */
@@ -135,7 +137,8 @@ GPtrArray *bb_config_get_notifiers (BbConfig *self);
 const BbSlaveConfig *bb_config_find_slave (BbConfig *self, const char *name);
 const BbBuilderConfig *bb_config_find_builder (BbConfig *self, const char *name);
 
-gboolean bb_listener_config_equal (const BbListenerConfig *a, const BbListenerConfig *b);
+/* Whether one bound socket serves both; whatever changes of TLS needs no other one. */
+gboolean bb_listener_config_is_same_socket (const BbListenerConfig *a, const BbListenerConfig *b);
 gboolean bb_builder_config_equal (const BbBuilderConfig *a, const BbBuilderConfig *b); /* its steps included */
 
 G_END_DECLS

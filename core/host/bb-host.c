@@ -129,8 +129,9 @@ bind_listener (BbHost *self, const BbListenerConfig *config, GError **error)
 
   if (listener == NULL)
     return NULL;
-  bb_log_host (G_LOG_LEVEL_MESSAGE, "listener %s: listening on %s port %u (%s)", config->name,
-               config->address != NULL ? config->address : "*", bb_listener_get_port (listener), config->protocol);
+  bb_log_host (G_LOG_LEVEL_MESSAGE, "listener %s: listening on %s port %u (%s%s)", config->name,
+               config->address != NULL ? config->address : "*", bb_listener_get_port (listener), config->protocol,
+               config->tls != NULL ? ", TLS" : "");
   return g_steal_pointer (&listener);
 }
 
@@ -140,15 +141,15 @@ is_same_listener (const BbListenerConfig *current, BbListener *listener, const B
 {
   BbListenerConfig bound = *current;
 
-  if (bb_listener_config_equal (current, wanted))
+  if (bb_listener_config_is_same_socket (current, wanted))
     return TRUE;
   bound.port = bb_listener_get_port (listener);
-  return bb_listener_config_equal (&bound, wanted);
+  return bb_listener_config_is_same_socket (&bound, wanted);
 }
 
-/* The listener of the configuration in force that @wanted describes as it is, or NULL. */
+/* The listener of the configuration in force whose socket serves @wanted, too, or NULL. */
 static BbListener *
-find_unchanged_listener (BbHost *self, const BbListenerConfig *wanted)
+find_bound_listener (BbHost *self, const BbListenerConfig *wanted)
 {
   GPtrArray *configs;
 
@@ -171,8 +172,8 @@ bind_listeners (BbHost *self, BbConfig *config, GError **error)
   for (guint i = 0; i < configs->len; i++)
     {
       const BbListenerConfig *wanted = g_ptr_array_index (configs, i);
-      BbListener *unchanged = find_unchanged_listener (self, wanted);
-      BbListener *listener = unchanged != NULL ? g_object_ref (unchanged) : bind_listener (self, wanted, error);
+      BbListener *bound = find_bound_listener (self, wanted);
+      BbListener *listener = bound != NULL ? g_object_ref (bound) : bind_listener (self, wanted, error);
 
       if (listener == NULL)
         return NULL;
@@ -200,12 +201,20 @@ announce_master_address (BbHost *self, BbConfig *config)
                                        first->protocol);
 }
 
+/* Those of @config. Certificates are taken over even where no option has changed: the files may have. */
 static void
-take_listeners (BbHost *self, GPtrArray *listeners)
+take_listeners (BbHost *self, GPtrArray *listeners, BbConfig *config)
 {
   g_autoptr (GPtrArray) old = g_steal_pointer (&self->listeners);
+  GPtrArray *configs = bb_config_get_listeners (config);
 
   self->listeners = listeners;
+  for (guint i = 0; i < listeners->len; i++)
+    {
+      const BbListenerConfig *listener = g_ptr_array_index (configs, i);
+
+      bb_listener_set_tls (g_ptr_array_index (listeners, i), listener->tls);
+    }
   for (guint i = 0; i < old->len; i++)
     if (!g_ptr_array_find (listeners, g_ptr_array_index (old, i), NULL))
       bb_listener_close (g_ptr_array_index (old, i));
@@ -418,7 +427,7 @@ builds_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       fail_start (task, error);
       return;
     }
-  take_listeners (self, g_steal_pointer (&listeners));
+  take_listeners (self, g_steal_pointer (&listeners), config);
   announce_master_address (self, config);
   apply_config (self, config);
   bb_reaper_start (self->reaper, bb_sqlite_store_is_new (self->store), bb_config_get_host (config)->login_grace);
@@ -516,7 +525,7 @@ bb_host_reload (BbHost *self, GPtrArray **warnings, GError **error)
   listeners = bind_listeners (self, config, error);
   if (listeners == NULL)
     return FALSE;
-  take_listeners (self, listeners);
+  take_listeners (self, listeners, config);
   announce_master_address (self, config);
   apply_config (self, config);
   bb_log_host (G_LOG_LEVEL_MESSAGE, "configuration reloaded: %u slaves, %u builders", bb_slave_manager_count (self->slaves),

@@ -36,6 +36,7 @@ struct _BbListener
   BbProtocolBegin begin;
   BbLoginHost *login_host; /* not owned: it owns the listener's owner */
   BbListenerLimits limits;
+  BbTlsContext *tls; /* NULL: none */
   BbWatch watch;
   BbTimer pause;
   int fd;
@@ -193,6 +194,28 @@ is_passing (int error)
          || error == ENETUNREACH;
 }
 
+/* Takes over @fd. */
+static void
+begin (BbListener *self, int fd, const struct sockaddr_storage *peer)
+{
+  BbLoginTicket *ticket = issue_ticket_for (self, peer);
+  gpointer tls = NULL;
+
+  if (self->tls != NULL)
+    {
+      tls = bb_tls_connection_new (self->tls, fd, ticket->address);
+      if (tls == NULL)
+        {
+          bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: no memory for TLS", ticket->address);
+          bb_login_ticket_release (ticket);
+          close (fd);
+          return;
+        }
+    }
+  self->begin (self->loop, fd, tls != NULL ? &bb_tls_transport : NULL, tls, ticket, self->login_host,
+               self->limits.login_time_us);
+}
+
 static void
 accept_cb (BbWatch *watch, guint events, gpointer user_data)
 {
@@ -217,7 +240,7 @@ accept_cb (BbWatch *watch, guint events, gpointer user_data)
           return;
         }
       set_socket_options (fd);
-      self->begin (self->loop, fd, issue_ticket_for (self, &address), self->login_host, self->limits.login_time_us);
+      begin (self, fd, &address);
     }
 }
 
@@ -341,6 +364,15 @@ bb_listener_set_limits (BbListener *self, const BbListenerLimits *limits)
   self->limits = *limits;
 }
 
+void
+bb_listener_set_tls (BbListener *self, BbTlsContext *tls)
+{
+  BbTlsContext *old = self->tls;
+
+  self->tls = tls != NULL ? bb_tls_context_ref (tls) : NULL;
+  g_clear_pointer (&old, bb_tls_context_unref);
+}
+
 const char *
 bb_listener_get_name (BbListener *self)
 {
@@ -379,6 +411,7 @@ bb_listener_finalize (GObject *object)
   bb_listener_close (self);
   g_hash_table_unref (self->per_address);
   g_clear_pointer (&self->throttle, bb_login_throttle_free);
+  g_clear_pointer (&self->tls, bb_tls_context_unref);
   g_clear_object (&self->loop);
   g_free (self->name);
   G_OBJECT_CLASS (bb_listener_parent_class)->finalize (object);

@@ -3,6 +3,7 @@
 
 #include "bb-login-host.h"
 #include "bb-loop.h"
+#include "bb-tls.h"
 
 G_BEGIN_DECLS
 
@@ -33,6 +34,8 @@ BbListener *bb_listener_new (BbLoop *loop, const char *name, const char *protoco
                              BbLoginHost *login_host, const BbListenerLimits *limits, GError **error);
 /* For connections from now on. */
 void bb_listener_set_limits (BbListener *self, const BbListenerLimits *limits);
+/* For the connections that come from now on; %NULL: without TLS, as in the beginning. */
+void bb_listener_set_tls (BbListener *self, BbTlsContext *tls);
 const char *bb_listener_get_name (BbListener *self);
 guint16 bb_listener_get_port (BbListener *self);
 guint bb_listener_count_unauthenticated (BbListener *self);

@@ -24,12 +24,13 @@ BbLoginThrottle *bb_login_ticket_get_throttle (BbLoginTicket *self); /* the list
 void bb_login_ticket_set_evict (BbLoginTicket *self, BbEvictFunc evict, gpointer user_data);
 void bb_login_ticket_release (BbLoginTicket *self);
 
-/* What a protocol does with a connection that was just accepted: it speaks, and owns @stream and @ticket. It has
- * @login_time_us from now on until the login is complete. */
-typedef void (*BbProtocolBegin) (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host,
-                                 gint64 login_time_us);
+/* What a protocol does with a connection that was just accepted: it speaks, and owns @fd, @transport_data and
+ * @ticket. It has @login_time_us from now on until the login is complete, of which a handshake of TLS is a part. */
+typedef void (*BbProtocolBegin) (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
+                                 BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
 
 /* Of Perspective Broker, in core/net/pb. */
-void bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
+void bb_pb_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
+                        BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
 
 G_END_DECLS

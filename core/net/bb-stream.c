@@ -59,7 +59,7 @@ plain_send (gpointer transport, int fd, const guint8 *data, gsize length, guint 
   return send (fd, data, length, MSG_NOSIGNAL);
 }
 
-static const BbTransport plain_transport = { plain_receive, plain_send, NULL };
+static const BbTransport plain_transport = { plain_receive, plain_send, NULL, NULL };
 
 static void
 update_watch (BbStream *self)
@@ -204,6 +204,20 @@ take_input (BbStream *self, const guint8 *data, gsize length)
   return TRUE;
 }
 
+/* FALSE: the stream is gone or closing. */
+static gboolean
+write_on (BbStream *self)
+{
+  flush (self);
+  if (is_finished (self))
+    return FALSE;
+  if (self->output != NULL || self->events->drained == NULL)
+    return TRUE;
+  self->calls++;
+  self->events->drained (self, self->user_data);
+  return end_call (self);
+}
+
 static void
 read_some (BbStream *self)
 {
@@ -229,7 +243,11 @@ read_some (BbStream *self)
       if ((gsize) n < sizeof buffer)
         break;
     }
-  update_watch (self);
+  /* Of TLS: what was read may be what writing has waited for, and then nothing more comes. */
+  if (self->write_blocked && self->write_wait == EPOLLIN)
+    write_on (self);
+  else
+    update_watch (self);
 }
 
 static void
@@ -240,16 +258,8 @@ ready_cb (BbWatch *watch, guint events, gpointer user_data)
 
   if (self->write_blocked && ((events & self->write_wait) != 0 || hung_up))
     {
-      flush (self);
-      if (is_finished (self))
+      if (!write_on (self))
         return;
-      if (self->output == NULL && self->events->drained != NULL)
-        {
-          self->calls++;
-          self->events->drained (self, self->user_data);
-          if (!end_call (self))
-            return;
-        }
     }
   if (!self->closing && ((events & self->read_wait) != 0 || (hung_up && self->not_reading == 0)))
     read_some (self);
@@ -409,4 +419,12 @@ guint64
 bb_stream_get_bytes_in (BbStream *self)
 {
   return self->bytes_in;
+}
+
+gboolean
+bb_stream_fits_name (BbStream *self, const char *name)
+{
+  if (is_finished (self))
+    return FALSE;
+  return self->transport->fits_name == NULL || self->transport->fits_name (self->transport_data, name);
 }

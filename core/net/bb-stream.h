@@ -31,6 +31,8 @@ typedef struct
   gssize (*receive) (gpointer transport, int fd, guint8 *data, gsize length, guint *wait);
   gssize (*send) (gpointer transport, int fd, const guint8 *data, gsize length, guint *wait);
   void (*free) (gpointer transport);
+  /* Whether the peer may call itself @name; NULL: nothing is known of it, so it may. */
+  gboolean (*fits_name) (gpointer transport, const char *name);
 } BbTransport;
 
 /* Takes over @fd. @events is static. @transport_data: of @transport, owned; %NULL with %NULL for a plain socket. */
@@ -55,6 +57,8 @@ void bb_stream_close (BbStream *self, gboolean flush, const GError *reason);
 
 gint64 bb_stream_get_last_input_us (BbStream *self); /* loop time; the start of the connection before any byte came */
 guint64 bb_stream_get_bytes_in (BbStream *self);
+/* FALSE: the certificate that the peer has shown is for somebody else. */
+gboolean bb_stream_fits_name (BbStream *self, const char *name);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BbStream, bb_stream_free)
 

@@ -513,7 +513,8 @@ closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
 static const BbStreamEvents stream_events = { readable_cb, NULL, closed_cb };
 
 BbPbBroker *
-bb_pb_broker_new (BbLoop *loop, int fd, const BbPbBrokerEvents *events, gpointer user_data, GError **error)
+bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
+                  const BbPbBrokerEvents *events, gpointer user_data, GError **error)
 {
   BbPbBroker *self = g_new0 (BbPbBroker, 1);
 
@@ -524,7 +525,7 @@ bb_pb_broker_new (BbLoop *loop, int fd, const BbPbBrokerEvents *events, gpointer
   self->objects = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   self->pending = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, pending_free);
   bb_timer_init (&self->partial_timer, loop, partial_too_long_cb, self);
-  self->stream = bb_stream_new (loop, fd, NULL, NULL, &stream_events, self, error);
+  self->stream = bb_stream_new (loop, fd, transport, transport_data, &stream_events, self, error);
   if (self->stream == NULL)
     {
       bb_pb_broker_free (self);

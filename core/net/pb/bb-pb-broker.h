@@ -37,9 +37,9 @@ typedef struct
   void (*closed) (BbPbBroker *broker, const GError *reason, gpointer user_data);
 } BbPbBrokerEvents;
 
-/* Takes over @fd and greets at once. Limits are those before login until bb_pb_broker_trust(). */
-BbPbBroker *bb_pb_broker_new (BbLoop *loop, int fd, const BbPbBrokerEvents *events, gpointer user_data,
-                              GError **error);
+/* Takes over @fd and @transport_data, as bb_stream_new() does, and greets at once. Limits are those before login until bb_pb_broker_trust(). */
+BbPbBroker *bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
+                              const BbPbBrokerEvents *events, gpointer user_data, GError **error);
 void bb_pb_broker_set_events (BbPbBroker *self, const BbPbBrokerEvents *events, gpointer user_data);
 void bb_pb_broker_free (BbPbBroker *self);
 BbStream *bb_pb_broker_get_stream (BbPbBroker *self);

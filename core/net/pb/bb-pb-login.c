@@ -139,6 +139,17 @@ is_right (Login *self, gboolean *known)
   return same && self->has_response && *known;
 }
 
+/* Who has a password may still be somebody else: to that one the answer is that to a wrong password. */
+static gboolean
+has_right_certificate (Login *self)
+{
+  if (bb_stream_fits_name (bb_pb_broker_get_stream (self->broker), self->name))
+    return TRUE;
+  bb_log_host (G_LOG_LEVEL_WARNING, "slave %s: the certificate that %s has shown is not for this name", self->name,
+               self->address);
+  return FALSE;
+}
+
 static void
 refuse (Login *self)
 {
@@ -172,7 +183,7 @@ decide (Login *self)
   gboolean known;
 
   self->deciding = FALSE;
-  if (is_right (self, &known))
+  if (is_right (self, &known) && has_right_certificate (self))
     {
       bb_login_throttle_succeeded (throttle, host, self->name);
       welcome (self);
@@ -258,7 +269,8 @@ root_cb (const BbPbCall *call, gpointer user_data)
 }
 
 void
-bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us)
+bb_pb_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data, BbLoginTicket *ticket,
+                   BbLoginHost *login_host, gint64 login_time_us)
 {
   Login *self = g_new0 (Login, 1);
   g_autoptr (GError) error = NULL;
@@ -267,7 +279,7 @@ bb_pb_login_begin (BbLoop *loop, int fd, BbLoginTicket *ticket, BbLoginHost *log
   self->login_host = login_host;
   self->address = g_strdup (bb_login_ticket_get_address (ticket));
   bb_timer_init (&self->timer, loop, timer_cb, self);
-  self->broker = bb_pb_broker_new (loop, fd, &login_events, self, &error);
+  self->broker = bb_pb_broker_new (loop, fd, transport, transport_data, &login_events, self, &error);
   if (self->broker == NULL)
     {
       bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", self->address, error->message);
