@@ -16,4 +16,13 @@ tests_test_libvirt_CPPFLAGS = $(libvirt_test_cppflags)
 tests_test_libvirt_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
 tests_test_libvirt_LDADD = $(libvirt_test_libs)
 TESTS += tests/test-libvirt
+
+# Real virtual machines, emulated: many minutes on a machine that has other work, so it is asked for.
+check-libvirt: all
+	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 \
+	  $(srcdir)/tests/integration/test-libvirt.py
 endif
+EXTRA_DIST += %D%/integration/test-libvirt.py \
+	contrib/libvirt/README contrib/libvirt/demo contrib/libvirt/make-guest-image contrib/libvirt/private-libvirtd \
+	contrib/libvirt/slave.xml contrib/libvirt/network.xml contrib/libvirt/guest/init \
+	contrib/libvirt/guest/start-worker.py contrib/libvirt/guest/udhcpc.script

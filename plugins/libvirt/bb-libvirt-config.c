@@ -222,6 +222,9 @@ validate_hand_over (const BbLibvirtConfig *config, GPtrArray *errors)
     }
   if ((all & BB_LIBVIRT_HAND_OVER_FWCFG) && !local)
     complain (errors, "hand_over: fwcfg needs a file on the hypervisor's machine, which is another one; use nocloud");
+  if ((all & BB_LIBVIRT_HAND_OVER_FWCFG) && config->hand_over_directory != NULL
+      && strpbrk (config->hand_over_directory, "&<>'\",") != NULL)
+    complain (errors, "hand_over_directory: for fwcfg its name must be without & < > ' \" and commas");
   if ((all & BB_LIBVIRT_HAND_OVER_NOCLOUD) && !local && config->hd_image == NULL
       && config->hand_over_directory == NULL)
     complain (errors, "hand_over: nocloud needs hd_image or hand_over_directory, which tell the storage pool to use");

@@ -14,6 +14,9 @@
 #define MAKE_LIMIT 1800.0
 #define CREATE_LIMIT 180.0
 
+/* libvirt 9.0 hands these to QEMU as they are escaped in XML, and the comma ends the path there. */
+#define FWCFG_SPOILS "&<>'\","
+
 #define MAX_DEFINITION (4 * 1024 * 1024)
 
 typedef struct
@@ -506,9 +509,9 @@ hand_over (Start *start)
     bb_libvirt_document_add_cmdline (start->document, &start->identity);
 }
 
-/* The folder of hd_image is one that QEMU can enter; ours is not. */
+/* The folder of hd_image is one that QEMU can enter; ours perhaps not. @not_in: characters that the path must not have. */
 static char *
-make_file_name (Start *start, const char *suffix)
+make_file_name (Start *start, const char *suffix, const char *not_in)
 {
   const char *token = bb_instance_request_get_token (start->request);
   const char *folder = start->config->hand_over_directory;
@@ -517,7 +520,9 @@ make_file_name (Start *start, const char *suffix)
 
   g_strdelimit (name, "/", '_');
   if (folder == NULL)
-    folder = hd_folder != NULL ? hd_folder : bb_instance_request_get_state_directory (start->request);
+    folder = hd_folder;
+  if (folder == NULL || strpbrk (folder, not_in) != NULL)
+    folder = bb_instance_request_get_state_directory (start->request);
   return g_build_filename (folder, name, NULL);
 }
 
@@ -530,12 +535,12 @@ plan_files (Start *start)
 
   if (ways & BB_LIBVIRT_HAND_OVER_FWCFG)
     {
-      start->password_file = make_file_name (start, ".password");
+      start->password_file = make_file_name (start, ".password", FWCFG_SPOILS);
       add_resource (start, TRUE, start->password_file);
     }
   if (ways & BB_LIBVIRT_HAND_OVER_NOCLOUD)
     {
-      start->seed_file = make_file_name (start, ".iso");
+      start->seed_file = make_file_name (start, ".iso", "");
       add_resource (start, is_local (start), start->seed_file);
     }
   if (start->base_image != NULL)
