@@ -21,8 +21,10 @@ BbBuild *
 bb_build_new_retry (BbBuild *build, guint64 number, gint64 now_us)
 {
   g_autoptr (GVariant) request = bb_run_request_retry (build->request, build->number);
+  g_autoptr (GVariant) properties = bb_run_request_get_properties (request);
   BbBuild *retry = bb_build_new (number, build->builder, build->wanted_slave, request);
 
+  bb_build_set_properties (retry, properties);
   retry->position = build->position;
   retry->attempts = build->attempts + 1;
   retry->submitted_at_us = now_us;

@@ -233,8 +233,12 @@ class Torture(bbtest.Case):
         self.assertEqual(self.daemon.stop(), 0)
         store = sqlite3.connect(self.daemon.dir('state', 'bbhost.db'))
         ends = collections.defaultdict(list)
-        for properties, result in store.execute('SELECT properties, result FROM builds'):
-            ends[re.search("'job': <'(j[0-9]+)'>", properties).group(1)].append(result)
+        for number, properties, result in store.execute('SELECT number, properties, result FROM builds'):
+            job = re.search("'job': <'(j[0-9]+)'>", properties or '')
+            if not job:
+                row = store.execute('SELECT * FROM builds WHERE number = ?', (number,)).fetchone()
+                self.fail('a build has lost its properties: %s' % (row,))
+            ends[job.group(1)].append(result)
         store.close()
         self.assertGreaterEqual(len(ends), self.submitted, 'jobs that were taken, and are not there')
         wrong = {job: results for job, results in ends.items()
