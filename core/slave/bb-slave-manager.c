@@ -230,7 +230,7 @@ row_closed_cb (BbLedger *ledger, BbLedgerRow *row, gpointer user_data)
 }
 
 static void
-room_cb (BbLedger *ledger, const char *slave_name, gpointer user_data)
+room_cb (BbLedger *ledger, gpointer user_data)
 {
   bb_slave_manager_there_is_room (user_data);
 }
