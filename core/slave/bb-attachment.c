@@ -46,10 +46,17 @@ attachment_unref (BbAttachment *self)
   g_free (self);
 }
 
+/* Whoever it tells may end it. */
+static gboolean
+is_current (const BbAttachment *self)
+{
+  return self->hooks != NULL;
+}
+
 static void
 fail (BbAttachment *self, GError *error, const char *what)
 {
-  if (self->hooks == NULL)
+  if (!is_current (self))
     return;
   g_prefix_error (&error, "%s: ", what);
   self->hooks->failed (self, error, self->user_data);
@@ -101,7 +108,7 @@ become_ready (BbAttachment *self)
   self->last_keepalive_us = bb_loop_now_us (self->loop);
   start_keepalive_clock (self);
   bb_slave_link_accept (self->link);
-  if (self->hooks != NULL)
+  if (is_current (self))
     self->hooks->ready (self, self->user_data);
 }
 
@@ -114,18 +121,11 @@ builders_told_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   self->telling_builders = FALSE;
   if (!bb_slave_link_set_builders_finish (BB_SLAVE_LINK (source), result, &error))
     fail (self, error, "its builders could not be set up");
-  else if (self->hooks != NULL && self->builders_changed)
+  else if (is_current (self) && self->builders_changed)
     tell_builders (self);
-  else if (self->hooks != NULL && !self->ready)
+  else if (is_current (self) && !self->ready)
     become_ready (self);
   attachment_unref (self);
-}
-
-/* Whoever it tells may end it. */
-static gboolean
-is_current (const BbAttachment *self)
-{
-  return self->hooks != NULL;
 }
 
 static void
@@ -180,7 +180,7 @@ link_lost_cb (BbSlaveLink *link, const GError *reason, gpointer user_data)
 {
   BbAttachment *self = user_data;
 
-  if (self->hooks != NULL)
+  if (is_current (self))
     self->hooks->lost (self, reason, self->user_data);
 }
 
@@ -189,7 +189,7 @@ shutdown_requested_cb (BbSlaveLink *link, gpointer user_data)
 {
   BbAttachment *self = user_data;
 
-  if (self->hooks != NULL)
+  if (is_current (self))
     self->hooks->shutdown_requested (self, self->user_data);
 }
 
@@ -223,7 +223,7 @@ bb_attachment_set_up (BbAttachment *self)
 void
 bb_attachment_free (BbAttachment *self)
 {
-  if (self->hooks == NULL)
+  if (!is_current (self))
     return;
   self->hooks = NULL;
   bb_timer_stop (&self->timer);

@@ -113,7 +113,8 @@ class Latent(bbtest.Case):
         for pid in local_workers():
             os.kill(pid, signal.SIGKILL)
         again = wait_until(lambda: [b for b in self.daemon.builds().values()
-                                    if b['state'] == 'running' and self.daemon.json('instances')
+                                    if b['number'] != number and b['state'] == 'running'
+                                    and self.daemon.json('instances')
                                     and self.daemon.json('instances')[0]['number'] != first], 'the build to run again')
         self.daemon.bbctl('cancel', again[0]['number'])
         self.daemon.wait_build(again[0]['number'], state='finished', result='cancelled')
