@@ -14,9 +14,9 @@
  * BB_RANDOM_SEQUENCES: how many lives (default 1000); BB_RANDOM_SEED: of the first one, to repeat it alone.
  *
  * That each invariant can fail was tried by breaking the code on purpose:
- *  overlap: calling stop_instance in CANCEL_START;  two machines: taking no notice of rows that were found;
- *  row: calling start_instance in INTEND;  machine left: closing the row when a start has failed;
- *  waiter lost: not sending waiters away in fail_waiters();  timer: leaving out bb_timer_stop() in abandon().
+ *  overlap: calling stop_instance for CANCEL_START;  two machines: starting beside an instance of a former type;
+ *  row: calling start_instance for a build that waits;  machine left: closing the row when a start has failed;
+ *  waiter lost: leaving out waiter_done() in fail_waiters();  timer: leaving out bb_timer_stop() in abandon().
  */
 #define DEFAULT_SEQUENCES 1000
 #define STEPS 40
@@ -475,6 +475,19 @@ take_step (Life *life)
 
 /* ---- a whole life ---- */
 
+static void
+end_builds (Life *life)
+{
+  for (guint i = life->requests->len; i > 0; i--)
+    {
+      Request *request = g_ptr_array_index (life->requests, i - 1);
+
+      if (request->done && request->ok)
+        end_build (life, request, BB_RESULT_SUCCESS);
+    }
+  world_turn (life->world);
+}
+
 /* Everything obeys again, and nobody wants anything: then nothing is left. */
 static void
 quieten (Life *life)
@@ -493,16 +506,12 @@ quieten (Life *life)
       world_turn (life->world);
     }
   configure (life, FALSE);
-  for (guint i = life->requests->len; i > 0; i--)
-    {
-      Request *request = g_ptr_array_index (life->requests, i - 1);
-
-      if (!request->done)
-        g_cancellable_cancel (request->cancellable);
-      else if (request->ok)
-        end_build (life, request, BB_RESULT_SUCCESS);
-    }
-  world_turn (life->world);
+  end_builds (life);
+  /* Nobody attaches any more: who waits gets that for an answer, by itself, whatever had happened before. */
+  for (guint i = 0; i < life->links->len; i++)
+    lose_link (life, g_ptr_array_index (life->links, i));
+  world_advance (life->world, 3000);
+  end_builds (life);
   drop_done (life);
   CHECK (life, life->requests->len == 0); /* no waiter is lost */
   check_invariants (life);
