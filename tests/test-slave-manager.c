@@ -111,8 +111,8 @@ test_setup_fails (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bb_scripted_link_get_close_reason (link), ==,
                    "its builders could not be set up: it answered with an exception");
   g_assert_cmpstr (world_state (f->world, "bot1"), ==, "detached");
-  assert_warnings ("slave bot1: the login from 192.0.2.9:1 failed: its builders could not be set up: it answered with an "
-                   "exception\n");
+  assert_warnings ("slave bot1: the login from 192.0.2.9:1 failed: its builders could not be set up: it answered with "
+                   "an exception\n");
 }
 
 /* A set-up that hangs ends by a time limit. */
@@ -176,7 +176,8 @@ test_builders_change_meanwhile (Fixture *f, gconstpointer data)
   g_assert_cmpuint (bb_scripted_link_count (link, "builders"), ==, 2);
   bb_scripted_link_time_out (link);
   world_turn (f->world);
-  g_assert_cmpstr (bb_scripted_link_get_close_reason (link), ==, "its builders could not be set up: no answer within 60 s");
+  g_assert_cmpstr (bb_scripted_link_get_close_reason (link), ==,
+                   "its builders could not be set up: no answer within 60 s");
 }
 
 /* ---- A: who may log in ---- */
@@ -210,8 +211,8 @@ test_duplicate_answers (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bb_scripted_link_get_refusal (second), ==, "duplicate: rejecting duplicate slave");
   g_assert_true (bb_scripted_link_is_open (first));
   g_assert_cmpuint (bb_slave_get_running_builds (world_find (f->world, "bot1")), ==, 1);
-  assert_warnings ("slave bot1: refused a second login from 198.51.100.7:99: the slave is attached from 192.0.2.1:4711, and "
-                   "answers\n");
+  assert_warnings ("slave bot1: refused a second login from 198.51.100.7:99: the slave is attached from "
+                   "192.0.2.1:4711, and answers\n");
 
   /* busy sending a log: late, but alive */
   bb_scripted_link_set_manner (first, "ping", BB_LINK_SILENT);

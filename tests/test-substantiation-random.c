@@ -8,8 +8,8 @@
 
 /*
  * Random lives of a few latent slaves: builds that come, are cancelled and end; clouds that hang, fail, answer late or
- * lose the answer; slaves that attach early, twice, under the wrong password, and are lost; reloads, restarts, a disk that is full. After
- * each step the invariants hold, and when all is quiet at the end nothing is left.
+ * lose the answer; slaves that attach early, twice, under the wrong password, and are lost; reloads, restarts, a
+ * disk that is full. After each step the invariants hold, and when all is quiet at the end nothing is left.
  *
  * BB_RANDOM_SEQUENCES: how many lives (default 1000); BB_RANDOM_SEED: of the first one, to repeat it alone.
  *
@@ -195,7 +195,8 @@ lose_link (Life *life, BbScriptedLink *link)
     {
       Request *request = g_ptr_array_index (life->requests, i - 1);
 
-      if (request->done && request->ok && bb_slave_get_link (request->slave) == BB_SLAVE_LINK (link) && chance (life, 70))
+      if (request->done && request->ok && bb_slave_get_link (request->slave) == BB_SLAVE_LINK (link)
+          && chance (life, 70))
         end_build (life, request, BB_RESULT_RETRY);
     }
   tell (life, "lose a link");
@@ -444,8 +445,18 @@ static const struct
   void (*step) (Life *life);
   guint weight;
 } steps[] = {
-  { step_acquire, 20 }, { step_cancel, 6 },  { step_release, 14 }, { step_login, 20 }, { step_link, 8 }, { step_time, 12 },
-  { step_cloud, 8 },    { step_answer, 10 }, { step_machine, 4 },  { step_verb, 6 },   { step_reload, 4 }, { step_restart, 2 },
+  { step_acquire, 20 },
+  { step_cancel, 6 },
+  { step_release, 14 },
+  { step_login, 20 },
+  { step_link, 8 },
+  { step_time, 12 },
+  { step_cloud, 8 },
+  { step_answer, 10 },
+  { step_machine, 4 },
+  { step_verb, 6 },
+  { step_reload, 4 },
+  { step_restart, 2 },
   { step_store, 3 },
 };
 

@@ -142,16 +142,18 @@ check_limits (BbLedger *self, double cost, GError **error)
   return TRUE;
 }
 
-static gboolean
-has_room (BbLedger *self)
+gboolean
+bb_ledger_has_room (BbLedger *self)
 {
+  g_return_val_if_fail (BB_IS_LEDGER (self), FALSE);
+
   return check_limits (self, 0, NULL);
 }
 
 static void
 tell_room (BbLedger *self)
 {
-  if (!self->refused || !has_room (self))
+  if (!self->refused || !bb_ledger_has_room (self))
     return;
   self->refused = FALSE;
   g_signal_emit (self, signals[SIGNAL_ROOM], 0);

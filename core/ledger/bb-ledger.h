@@ -89,6 +89,7 @@ BbLedgerRow *bb_ledger_find (BbLedger *self, guint64 number);           /* (tran
 BbLedgerRow *bb_ledger_find_by_token (BbLedger *self, const char *token);
 /* The newest open one that is not stopping, else the newest. */
 BbLedgerRow *bb_ledger_find_by_slave (BbLedger *self, const char *slave_name);
+gboolean bb_ledger_has_room (BbLedger *self); /* no limit is reached, but one more may cost too much */
 double bb_ledger_get_hourly_cost (BbLedger *self);                       /* sum over open rows */
 /* Dollars of this calendar month (UTC): of instances that are gone, and of the open ones until now. */
 double bb_ledger_get_monthly_cost (BbLedger *self);

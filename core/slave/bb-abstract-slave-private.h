@@ -39,7 +39,8 @@ const char *bb_slave_get_last_error (BbSlave *self);    /* "" when none */
 gint64 bb_slave_get_next_attempt_us (BbSlave *self);    /* wall; 0: no back-off is on */
 gint64 bb_slave_get_state_since_us (BbSlave *self);     /* wall */
 
-/* The struct of the plugin's option table, from now on the one in force. The slave frees it, but not before it goes itself. */
+/* The struct of the plugin's option table, from now on the one in force. The slave frees it, but not before it goes
+ * itself. */
 void bb_abstract_slave_take_config (BbSlave *self, const BbOption *options, gpointer config);
 /* What the slave manager keeps of it; NULL while no manager has it. */
 gpointer bb_abstract_slave_get_record (BbSlave *self);

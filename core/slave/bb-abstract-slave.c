@@ -15,8 +15,9 @@ typedef struct
   char *name;
   BbSlaveSettings *settings;
   gconstpointer config;
-  /* What take_config() was given, newest first. The older ones stay until the slave goes, as a call of the backend that is
-   * under way, and holds the slave, may still read them; a reload that changes a slave thus costs its struct. */
+  /* What take_config() was given, newest first. The older ones stay until the slave goes, as a call of the backend
+   * that is under way, and holds the slave, may still read them; a reload that changes a slave thus costs its
+   * struct. */
   GSList *owned_configs; /* of OwnedConfig */
   gpointer record;       /* not owned */
 } BbAbstractSlavePrivate;

@@ -7,8 +7,8 @@
 G_BEGIN_DECLS
 
 /*
- * The builders that a slave is told of, "bbhost-run" included. Immutable and shared: slaves of the same builders have the
- * same list, so that ten thousand cost no more than one and a reload compares pointers.
+ * The builders that a slave is told of, "bbhost-run" included. Immutable and shared: slaves of the same builders
+ * have the same list, so that ten thousand cost no more than one and a reload compares pointers.
  */
 typedef struct
 {

@@ -12,8 +12,8 @@ G_BEGIN_DECLS
  *
  * A slave whose machine is started when builds wait, and stopped when they are done: the face of a backend. An
  * implementation knows its own cloud and nothing else: it keeps no timer, retries nothing, remembers nothing between
- * calls; core does all that, once, for all backends. Every function is called in the main thread and must not block. Core
- * never lets start and stop of one slave overlap.
+ * calls; core does all that, once, for all backends. Every function is called in the main thread and must not block.
+ * Core never lets start and stop of one slave overlap.
  */
 #define BB_TYPE_LATENT_SLAVE (bb_latent_slave_get_type ())
 G_DECLARE_INTERFACE (BbLatentSlave, bb_latent_slave, BB, LATENT_SLAVE, BbSlave)
@@ -66,11 +66,13 @@ BbInstance *bb_latent_slave_start_instance_finish (BbLatentSlave *self, GAsyncRe
 
 /**
  * bb_latent_slave_stop_instance_async:
- * @instance: at least its id or, where a start's answer was lost, an empty id and its token; with the resources that its
+ * @instance: at least its id or, where a start's answer was lost, an empty id and its token; with the resources that
+ * its
  *   ledger row names
  * @fast: without asking the guest first
  *
- * Done means confirmed gone, with everything that was made for it, and not "asked to go". Stopping what is gone succeeds.
+ * Done means confirmed gone, with everything that was made for it, and not "asked to go". Stopping what is gone
+ * succeeds.
  */
 void bb_latent_slave_stop_instance_async (BbLatentSlave *self, BbInstance *instance, gboolean fast,
                                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -96,8 +98,8 @@ void bb_latent_slave_instance_changed (BbLatentSlave *self);
  * bb_latent_slave_list_instances_async:
  * @store_id: the value of the tag `bbhost:store`
  *
- * Everything in this slave's scope that carries that mark and is not gone, whichever slave it was started for. An incomplete listing
- * is an error.
+ * Everything in this slave's scope that carries that mark and is not gone, whichever slave it was started for. An
+ * incomplete listing is an error.
  *
  * Finish returns: (transfer container) (element-type BbInstance): with id, token, slave name, state
  */
@@ -109,7 +111,8 @@ GPtrArray *bb_latent_slave_list_instances_finish (BbLatentSlave *self, GAsyncRes
  * type and scope share a listing. No secret in it. */
 char *bb_latent_slave_get_scope (BbLatentSlave *self);
 
-/* US dollars per hour of an instance as configured; negative when the backend can't know. The option hourly_cost wins. */
+/* US dollars per hour of an instance as configured; negative when the backend can't know. The option hourly_cost
+ * wins. */
 double bb_latent_slave_get_hourly_cost (BbLatentSlave *self);
 
 G_END_DECLS

@@ -2,18 +2,20 @@
 #include "bb-slave-manager-private.h"
 
 /*
- * Slaves that a limit of [host] has refused. When there is room they are let ask again one by one, in the order in which they came:
- * the next one as soon as the one before has had room, or did not want it any more. So one instance that is gone does
- * not wake them all.
+ * Slaves that a limit of [host] has refused. When there is room they are let ask again one by one, in the order in
+ * which they came: the next one as soon as the one before has had room, or did not want it any more. So one instance
+ * that is gone does not wake them all.
  */
 #define NEXT_ONE_US (G_USEC_PER_SEC / 4)
+/* The room may have come and gone unseen while a refusal was on its way to us. */
+#define LOOK_AGAIN_US (60 * G_USEC_PER_SEC)
 
 void
 bb_slave_manager_wait_for_room (BbSlaveRecord *record, const GError *error)
 {
   BbSlaveManager *self = record->manager;
 
-  bb_timer_stop (&self->room_timer); /* there is none for those behind it either */
+  bb_timer_start_in (&self->room_timer, LOOK_AGAIN_US); /* there is none for those behind it either */
   g_free (record->room_error);
   record->room_error = g_strdup (error->message);
   if (record->waits_for_room)
@@ -62,6 +64,11 @@ bb_slave_manager_room_timer_passed (BbTimer *timer, gpointer user_data)
 
   if (link == NULL)
     return;
+  if (!bb_ledger_has_room (self->context.ledger))
+    {
+      bb_timer_start_in (&self->room_timer, LOOK_AGAIN_US);
+      return;
+    }
   record = link->data;
   bb_slave_manager_leave_room_queue (record);
   record->had_turn = TRUE;

@@ -60,7 +60,8 @@ make_slave (const BbSlaveConfig *config)
   if (provides == NULL)
     return g_object_new (BB_TYPE_STATIC_SLAVE, "name", config->name, "settings", config->settings, NULL);
   copy = bb_option_struct_copy (provides->options, config->plugin_config);
-  slave = g_object_new (provides->get_type (), "name", config->name, "settings", config->settings, "config", copy, NULL);
+  slave = g_object_new (provides->get_type (), "name", config->name, "settings", config->settings, "config", copy,
+                        NULL);
   bb_abstract_slave_take_config (slave, provides->options, copy);
   return slave;
 }
@@ -409,5 +410,6 @@ bb_slave_manager_apply (BbSlaveManager *self, BbConfig *config)
     ((BbSlaveRecord *) g_ptr_array_index (self->order, i))->seen = FALSE;
   apply_builders (self, config);
   forget_unclaimed (self);
+  bb_slave_manager_there_is_room (self); /* as far as the limits have changed */
   self->applied = TRUE;
 }

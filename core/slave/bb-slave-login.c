@@ -289,7 +289,8 @@ shutdown_requested (BbAttachment *attachment, gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
 
-  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "asks to be shut down when its builds have ended");
+  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record),
+                "asks to be shut down when its builds have ended");
   bb_slave_manager_shutdown_slave (record->manager, record->slave);
 }
 

@@ -5,9 +5,12 @@
 
 G_BEGIN_DECLS
 
-/* Between the files of the slave manager: what it is (bb-slave-manager.c), logins and attachments (bb-slave-login.c), places for
- * builds (bb-acquisition.c), reloads (bb-slave-apply.c), what the store remembers (bb-slave-memory.c), the order of
- * those who wait for room (bb-room-queue.c). */
+/*
+ * Between the files of the slave manager: what it is (bb-slave-manager.c), logins and attachments (bb-slave-login.c),
+ * places for builds (bb-acquisition.c), who has one (bb-availability.c), reloads (bb-slave-apply.c), what people can do
+ * (bb-slave-verbs.c), the end (bb-slave-shutdown.c), what the store remembers (bb-slave-memory.c), the order of
+ * those who wait for room (bb-room-queue.c).
+ */
 struct _BbSlaveManager
 {
   GObject parent_instance;
@@ -60,6 +63,14 @@ void bb_slave_manager_fail_acquisitions (BbSlaveRecord *record, const GError *er
 void bb_slave_manager_free_acquisitions (BbSlaveRecord *record);
 /* (transfer full): what it is configured for, and those gone from the configuration of which a build still runs */
 BbBuilderList *bb_slave_manager_list_builders (BbSlaveRecord *record);
+
+/* bb-availability.c */
+/* What is in the way of a build on a latent slave, beyond what holds for all slaves; (transfer full) (nullable) */
+char *bb_slave_manager_explain_latent (BbSlaveRecord *record);
+
+/* bb-slave-shutdown.c */
+void bb_slave_manager_stopped_for_shutdown (BbSlaveRecord *record); /* there is no instance of it any more */
+void bb_slave_manager_shutdown_timer_passed (BbTimer *timer, gpointer user_data);
 
 /* bb-slave-memory.c */
 void bb_slave_manager_remember (BbSlaveRecord *record);

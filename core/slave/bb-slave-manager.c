@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-slave-manager-private.h"
 
-#include <math.h>
-
 #include "bb-error.h"
 #include "bb-log.h"
 
@@ -114,20 +112,16 @@ substantiation_waiter_done (BbWaiter *waiter, const GError *error, gpointer user
   bb_slave_manager_waiter_done (waiter, error);
 }
 
-static void end_shutdown_if_done (BbSlaveManager *self);
-
 static void
 substantiation_changed (gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
-  BbSlaveManager *self = record->manager;
 
   if (bb_substantiation_get_row (record->substantiation) == NULL
       && bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
     {
       bb_slave_manager_take_pending_config (record);
-      if (self->stopping != NULL && g_hash_table_remove (self->stopping, record))
-        end_shutdown_if_done (self);
+      bb_slave_manager_stopped_for_shutdown (record);
     }
   bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE | BB_SLAVE_CHANGED_INSTANCE);
   bb_slave_manager_end_if_through (record);
@@ -153,7 +147,8 @@ substantiation_no_room (const GError *error, gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
 
-  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "%s", error->message);
+  bb_log_slave (record->had_turn ? G_LOG_LEVEL_INFO : G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "%s",
+                error->message);
   bb_slave_manager_wait_for_room (record, error);
 }
 
@@ -283,98 +278,6 @@ bb_slave_manager_end_if_through (BbSlaveRecord *record)
     bb_timer_start_in (&record->manager->leaving_timer, 0);
 }
 
-/* ---- shutdown ---- */
-
-static void
-close_all_links (BbSlaveManager *self)
-{
-  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "bbhostd is stopping");
-
-  for (guint i = 0; i < self->order->len; i++)
-    {
-      BbSlaveRecord *record = g_ptr_array_index (self->order, i);
-
-      bb_slave_manager_drop_newcomer (record, reason->message);
-      bb_slave_manager_drop_attachment (record, reason);
-    }
-}
-
-static void
-end_shutdown (BbSlaveManager *self)
-{
-  g_autoptr (GTask) task = g_steal_pointer (&self->shutdown_task);
-
-  if (task == NULL)
-    return;
-  bb_timer_stop (&self->shutdown_timer);
-  g_clear_pointer (&self->stopping, g_hash_table_unref);
-  close_all_links (self);
-  g_task_return_boolean (task, TRUE);
-}
-
-static void
-end_shutdown_if_done (BbSlaveManager *self)
-{
-  /* From the loop: the caller is in the middle of something. */
-  if (self->shutdown_task != NULL && g_hash_table_size (self->stopping) == 0)
-    bb_timer_start_in (&self->shutdown_timer, 0);
-}
-
-static void
-shutdown_timer_passed (BbTimer *timer, gpointer user_data)
-{
-  end_shutdown (user_data);
-}
-
-static void
-stop_for_shutdown (BbSlaveManager *self, BbSlaveRecord *record, const GError *reason)
-{
-  bb_slave_manager_fail_acquisitions (record, reason);
-  bb_slave_manager_touch (record, 0);
-  if (record->substantiation == NULL || bb_substantiation_is_at_rest (record->substantiation))
-    return;
-  if (bb_slave_record_get_settings (record)->keep_on_stop && !record->removed
-      && bb_substantiation_may_be_kept (record->substantiation))
-    {
-      bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record),
-                    "its instance is left running for the next start (keep_on_stop)");
-      return;
-    }
-  g_hash_table_add (self->stopping, record);
-  bb_substantiation_stop (record->substantiation, FALSE, reason);
-}
-
-void
-bb_slave_manager_shutdown_async (BbSlaveManager *self, gint64 deadline_us, GAsyncReadyCallback callback,
-                                 gpointer user_data)
-{
-  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_NOT_NOW, "bbhostd is stopping");
-  g_autoptr (GList) leaving = NULL;
-
-  g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
-  g_return_if_fail (self->shutdown_task == NULL);
-
-  self->shutdown_task = g_task_new (self, NULL, callback, user_data);
-  g_task_set_source_tag (self->shutdown_task, bb_slave_manager_shutdown_async);
-  self->stopping = g_hash_table_new (NULL, NULL);
-  self->context.shutting_down = TRUE;
-  bb_timer_start_at (&self->shutdown_timer, deadline_us);
-  for (guint i = 0; i < self->order->len; i++)
-    stop_for_shutdown (self, g_ptr_array_index (self->order, i), reason);
-  leaving = g_hash_table_get_keys (self->leaving);
-  for (GList *item = leaving; item != NULL; item = item->next)
-    stop_for_shutdown (self, item->data, reason);
-  end_shutdown_if_done (self);
-}
-
-gboolean
-bb_slave_manager_shutdown_finish (BbSlaveManager *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 /* ---- GObject ---- */
 
 static void
@@ -464,7 +367,7 @@ bb_slave_manager_new (const BbSlaveManagerParameters *parameters)
   self->store = g_object_ref (parameters->store);
   bb_timer_init (&self->room_timer, loop, bb_slave_manager_room_timer_passed, self);
   bb_timer_init (&self->leaving_timer, loop, leaving_timer_passed, self);
-  bb_timer_init (&self->shutdown_timer, loop, shutdown_timer_passed, self);
+  bb_timer_init (&self->shutdown_timer, loop, bb_slave_manager_shutdown_timer_passed, self);
   g_signal_connect (self->context.ledger, "row-changed", G_CALLBACK (row_changed_cb), self);
   g_signal_connect (self->context.ledger, "row-closed", G_CALLBACK (row_closed_cb), self);
   g_signal_connect (self->context.ledger, "room", G_CALLBACK (room_cb), self);
@@ -521,102 +424,6 @@ guint
 bb_slave_manager_count_attached (BbSlaveManager *self)
 {
   return self->n_attached;
-}
-
-/* A slave of this name but another type that is on its way out, and whose instance is there still. */
-static gboolean
-has_instance_of_former_type (BbSlaveRecord *record)
-{
-  GHashTableIter iter;
-  BbSlaveRecord *former;
-
-  g_hash_table_iter_init (&iter, record->manager->leaving);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &former, NULL))
-    if (former->substantiation != NULL && !bb_substantiation_is_at_rest (former->substantiation)
-        && g_str_equal (bb_slave_record_get_name (former), bb_slave_record_get_name (record)))
-      return TRUE;
-  return FALSE;
-}
-
-static char *
-explain_rest (BbSlaveRecord *record)
-{
-  gint64 left_us = record->next_attempt_us - bb_loop_wall_us (record->manager->context.loop);
-
-  return g_strdup_printf ("next attempt in %.0f s after: %s", ceil (MAX (left_us, 0) / (double) G_USEC_PER_SEC),
-                          record->last_error != NULL ? record->last_error : "a failure");
-}
-
-/* NULL: nothing is against it but the machine, or the lack of one. */
-static char *
-explain_common (BbSlaveRecord *record)
-{
-  gint64 max_builds = bb_slave_record_get_settings (record)->max_builds;
-
-  if (record->removed)
-    return g_strdup ("removed from the configuration");
-  if (record->manager->context.shutting_down)
-    return g_strdup ("bbhostd is stopping");
-  if (record->paused)
-    return g_strdup ("paused");
-  if (record->graceful)
-    return g_strdup ("is being shut down");
-  if (bb_timer_is_running (&record->rest_timer))
-    return explain_rest (record);
-  if (max_builds > 0 && bb_slave_manager_count_places (record) >= max_builds)
-    return max_builds == 1 ? g_strdup ("its only place is taken")
-                           : g_strdup_printf ("all %" G_GINT64_FORMAT " places are taken", max_builds);
-  return NULL;
-}
-
-static char *
-explain_latent (BbSlaveRecord *record)
-{
-  BbSubstantiation *substantiation = record->substantiation;
-  const GError *trouble;
-  BbLedgerRow *row;
-
-  if (bb_substantiation_is_stuck (substantiation, &trouble))
-    return g_strdup_printf ("its last instance could not be stopped yet: %s", trouble->message);
-  if (record->waits_for_room)
-    return g_strdup (record->room_error);
-  if (bb_substantiation_get_builds (substantiation) > 0 && !bb_substantiation_takes_builds (substantiation))
-    return g_strdup ("its instance is replaced when its builds have ended");
-  row = bb_substantiation_find_foreign_row (substantiation);
-  if (row != NULL)
-    return g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s in %s), of before its type or place was changed, has not "
-                            "been stopped yet",
-                            bb_ledger_row_get_number (row), bb_ledger_row_get_backend (row),
-                            bb_ledger_row_get_scope (row));
-  if (g_hash_table_size (record->manager->leaving) > 0 && has_instance_of_former_type (record))
-    return g_strdup ("an instance of its former type is still being stopped");
-  return NULL;
-}
-
-BbAvailability
-bb_slave_manager_get_availability (BbSlaveManager *self, BbSlave *slave, char **why)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-  g_autofree char *reason = record != NULL ? explain_common (record) : g_strdup ("removed from the configuration");
-  BbAvailability availability = BB_UNAVAILABLE;
-
-  if (reason == NULL && record->substantiation == NULL)
-    {
-      if (bb_slave_record_is_attached (record))
-        availability = BB_AVAILABLE_ATTACHED;
-      else
-        reason = g_strdup (record->missing.missing ? "missing" : "not attached");
-    }
-  else if (reason == NULL)
-    {
-      reason = explain_latent (record);
-      if (reason == NULL)
-        availability = bb_substantiation_takes_builds (record->substantiation) ? BB_AVAILABLE_SUBSTANTIATED
-                                                                               : BB_CAN_BE_SUBSTANTIATED;
-    }
-  if (why != NULL)
-    *why = g_steal_pointer (&reason);
-  return availability;
 }
 
 BbSubstantiationState
@@ -718,177 +525,4 @@ bb_slave_manager_terminate_row (BbSlaveManager *self, BbLedgerRow *row)
     bb_reaper_stop_row (self->reaper, row);
   else
     bb_ledger_set_stopping (self->context.ledger, row, NULL, NULL);
-}
-
-/* ---- verbs ---- */
-
-void
-bb_slave_manager_pause (BbSlaveManager *self, BbSlave *slave)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-
-  if (record == NULL || record->paused)
-    return;
-  record->paused = TRUE;
-  bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_get_name (slave), "paused");
-  bb_slave_manager_remember (record);
-  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE);
-}
-
-void
-bb_slave_manager_resume (BbSlaveManager *self, BbSlave *slave)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-  guint changes = 0;
-
-  if (record == NULL)
-    return;
-  if (record->paused)
-    {
-      record->paused = FALSE;
-      bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_get_name (slave), "resumed");
-      bb_slave_manager_remember (record);
-      changes |= BB_SLAVE_CHANGED_STATE;
-    }
-  if (bb_timer_is_running (&record->rest_timer))
-    {
-      bb_timer_stop (&record->rest_timer);
-      record->next_attempt_us = 0;
-      changes |= BB_SLAVE_CHANGED_INSTANCE;
-    }
-  bb_slave_manager_touch (record, changes);
-}
-
-void
-bb_slave_manager_shutdown_slave (BbSlaveManager *self, BbSlave *slave)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-
-  if (record == NULL || record->graceful || !bb_slave_record_is_attached (record))
-    return;
-  record->graceful = TRUE;
-  bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE);
-  bb_slave_manager_shut_down_if_idle (record);
-}
-
-gboolean
-bb_slave_manager_disconnect (BbSlaveManager *self, BbSlave *slave, GError **error)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "disconnected by a person");
-
-  if (record == NULL || record->attachment == NULL)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not attached", bb_slave_get_name (slave));
-      return FALSE;
-    }
-  bb_slave_manager_drop_attachment (record, reason);
-  return TRUE;
-}
-
-static void
-slave_pinged_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  BbSlaveManager *self = g_task_get_source_object (task);
-  gint64 *began_us = g_task_get_task_data (task);
-  GError *error = NULL;
-
-  if (!bb_slave_link_ping_finish (BB_SLAVE_LINK (source), result, &error))
-    g_task_return_error (task, error);
-  else
-    g_task_return_int (task, bb_clock_get_monotonic_us (bb_loop_get_clock (self->context.loop)) - *began_us);
-}
-
-void
-bb_slave_manager_ping_async (BbSlaveManager *self, BbSlave *slave, GCancellable *cancellable,
-                             GAsyncReadyCallback callback, gpointer user_data)
-{
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
-  BbSlaveLink *link = bb_slave_get_link (slave);
-  gint64 *began_us;
-
-  g_task_set_source_tag (task, bb_slave_manager_ping_async);
-  if (link == NULL)
-    {
-      g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not attached",
-                               bb_slave_get_name (slave));
-      return;
-    }
-  began_us = g_new (gint64, 1);
-  *began_us = bb_clock_get_monotonic_us (bb_loop_get_clock (self->context.loop));
-  g_task_set_task_data (task, began_us, g_free);
-  bb_slave_link_ping_async (link, cancellable, slave_pinged_cb, g_steal_pointer (&task));
-}
-
-gint64
-bb_slave_manager_ping_finish (BbSlaveManager *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, self), -1);
-
-  return g_task_propagate_int (G_TASK (result), error);
-}
-
-static BbSlaveRecord *
-get_latent_record (BbSlaveManager *self, BbSlave *slave, GError **error)
-{
-  BbSlaveRecord *record = bb_slave_record_get (slave);
-
-  if (record != NULL && record->substantiation != NULL && !record->removed)
-    return record;
-  g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
-               "slave %s can't be substantiated: it has no type= and is started by somebody else",
-               bb_slave_get_name (slave));
-  return NULL;
-}
-
-gboolean
-bb_slave_manager_substantiate (BbSlaveManager *self, BbSlave *slave, GError **error)
-{
-  BbSlaveRecord *record = get_latent_record (self, slave, error);
-  g_autofree char *why = NULL;
-
-  if (record == NULL)
-    return FALSE;
-  if (self->context.shutting_down)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s can't be substantiated: bbhostd is stopping",
-                   bb_slave_get_name (slave));
-      return FALSE;
-    }
-  why = explain_latent (record);
-  if (why != NULL && !record->waits_for_room && !bb_substantiation_get_builds (record->substantiation))
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s can't be substantiated: %s",
-                   bb_slave_get_name (slave), why);
-      return FALSE;
-    }
-  bb_substantiation_want (record->substantiation);
-  return TRUE;
-}
-
-gboolean
-bb_slave_manager_insubstantiate (BbSlaveManager *self, BbSlave *slave, gboolean force, GError **error)
-{
-  BbSlaveRecord *record = get_latent_record (self, slave, error);
-  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "insubstantiated by a person");
-  guint n_builds;
-
-  if (record == NULL)
-    return FALSE;
-  if (bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not substantiated", bb_slave_get_name (slave));
-      return FALSE;
-    }
-  n_builds = bb_substantiation_get_builds (record->substantiation);
-  if (n_builds > 0 && !force)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE,
-                   "slave %s runs %u build%s; wait for its end, cancel it, or insubstantiate with force",
-                   bb_slave_get_name (slave), n_builds, n_builds == 1 ? "" : "s");
-      return FALSE;
-    }
-  bb_substantiation_stop (record->substantiation, force, reason);
-  return TRUE;
 }

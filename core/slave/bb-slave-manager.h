@@ -45,7 +45,8 @@ typedef struct
 
 BbSlaveManager *bb_slave_manager_new (const BbSlaveManagerParameters *parameters);
 
-/* Reads what the store remembers of slaves (paused, info, attached at the end, reported missing). After the ledger was loaded. */
+/* Reads what the store remembers of slaves (paused, info, attached at the end, reported missing). After the ledger
+ * was loaded. */
 void bb_slave_manager_load_async (BbSlaveManager *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                   gpointer user_data);
 gboolean bb_slave_manager_load_finish (BbSlaveManager *self, GAsyncResult *result, GError **error);
@@ -55,8 +56,9 @@ gboolean bb_slave_manager_load_finish (BbSlaveManager *self, GAsyncResult *resul
  * @config: (transfer none)
  *
  * Makes the slaves be as @config says, touching only what differs: settings that may change live take effect
- * at once; other options of a latent slave make its running instance one to be replaced; a removed slave gets no new build, ends its
- * builds and goes; a changed type is a removal and an addition. Builder lists of attached slaves are brought up to date. Can't fail.
+ * at once; other options of a latent slave make its running instance one to be replaced; a removed slave gets no new
+ * build, ends its builds and goes; a changed type is a removal and an addition. Builder lists of attached slaves are
+ * brought up to date. Can't fail.
  */
 void bb_slave_manager_apply (BbSlaveManager *self, BbConfig *config);
 
@@ -82,8 +84,8 @@ typedef enum
   BB_AVAILABLE_ATTACHED,
 } BbAvailability;
 
-/* @why: (out) (optional) (transfer full): for %BB_UNAVAILABLE, in words for a person: "paused", "not attached", "all 2 places are taken",
- * "next attempt in 40 s after: …". */
+/* @why: (out) (optional) (transfer full): for %BB_UNAVAILABLE, in words for a person: "paused", "not attached", "all
+ * 2 places are taken", "next attempt in 40 s after: …". */
 BbAvailability bb_slave_manager_get_availability (BbSlaveManager *self, BbSlave *slave, char **why);
 
 /**
@@ -95,7 +97,8 @@ BbAvailability bb_slave_manager_get_availability (BbSlaveManager *self, BbSlave 
  * and pings it. Cancelling gives the place up; when nobody else waits for the machine, its start is given up too.
  *
  * Finish returns: TRUE when a command may be started over bb_slave_get_link() now. Else the place is free again and
- *   @error says: %BB_ERROR_PERMANENT: this build can't be helped; %G_IO_ERROR_CANCELLED; everything else: put the build back
+ *   @error says: %BB_ERROR_PERMANENT: this build can't be helped; %G_IO_ERROR_CANCELLED; everything else: put the
+ * build back
  *   into the queue; the slave is unavailable for as long as its back-off says.
  */
 void bb_slave_manager_acquire_async (BbSlaveManager *self, BbSlave *slave, const char *builder, GVariant *properties,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-slave-manager-private.h"
 
-/* What the store remembers of slaves: one row each in the table `slaves`, written when it changes, not with each message. */
+/* What the store remembers of slaves: one row each in the table `slaves`, written when it changes, not with each
+ * message. */
 
 void
 bb_slave_manager_remember (BbSlaveRecord *record)

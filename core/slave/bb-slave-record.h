@@ -34,7 +34,7 @@ typedef struct
   gint64 last_message_at_us; /* wall; of the last connection */
   gint64 state_since_us;     /* wall */
   gint64 next_attempt_us;    /* wall; 0: no back-off is on */
-  gint64 retried_us;         /* loop time: when a build ended with retry, as it does just before the loss that made it */
+  gint64 retried_us;         /* loop time: when a build ended with retry, just before the loss that made it so */
 
   BbBackoff attempts;
   BbTimer rest_timer;

@@ -367,6 +367,7 @@ take_check (BbSubstantiation *self, BbInstance *instance)
       if (!self->gone_once)
         {
           self->gone_once = TRUE;
+          bb_substantiation_check_soon (self);
           return;
         }
       error = g_error_new (BB_ERROR, BB_ERROR_FAILED, "instance %s is gone%s%s",

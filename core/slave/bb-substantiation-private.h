@@ -8,7 +8,8 @@
 
 G_BEGIN_DECLS
 
-/* Between the two files of the executor: bb-substantiation.c decides, bb-substantiation-calls.c talks to backend and ledger. */
+/* Between the files of the executor: bb-substantiation.c decides, bb-substantiation-calls.c talks to backend and
+ * ledger, bb-substantiation-clocks.c says what time it is. */
 struct _BbSubstantiation
 {
   GObject parent_instance;
@@ -67,6 +68,16 @@ void bb_substantiation_post (BbSubstantiation *self, BbEvent event, const GError
 
 /* Where a build's properties and the slave's own are one a{sv}, as a start sees them. (transfer full) */
 GVariant *bb_substantiation_merge_properties (BbSubstantiation *self, GVariant *properties);
+
+const char *bb_substantiation_get_instance_name (BbSubstantiation *self); /* for people; never empty */
+
+gboolean bb_phase_is_substantiated (BbPhase phase);
+void bb_substantiation_init_clocks (BbSubstantiation *self);
+void bb_substantiation_stop_clocks (BbSubstantiation *self);
+/* Changes the phase, and makes exactly the clocks run that belong to it. */
+void bb_substantiation_enter_phase (BbSubstantiation *self, BbPhase next);
+void bb_substantiation_start_idle_clock (BbSubstantiation *self);
+void bb_substantiation_check_soon (BbSubstantiation *self); /* after one interval, where it is not looked at anyway */
 
 void bb_substantiation_call_intend (BbSubstantiation *self);
 void bb_substantiation_call_start (BbSubstantiation *self);

@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* The four states that people see, and within each of them what is under way. doc/substantiation.md is made from these comments. */
+/* The four states that people see, and within each of them what is under way. doc/substantiation.md is made from
+ * these comments. */
 typedef enum
 {
   BB_PHASE_NONE,              /* insubstantiated: there is no instance */
@@ -77,7 +78,7 @@ typedef enum
 {
   BB_WAITERS_STAY,    /* they go on waiting, for a fresh start if need be */
   BB_WAITERS_REQUEUE, /* back into the queue, nobody's fault */
-  BB_WAITERS_FAIL,    /* the attempt has failed: back-off, LastError; the builds are requeued or, when it is permanent, fail */
+  BB_WAITERS_FAIL,    /* the attempt has failed: back-off, LastError; builds are requeued or, if that can't help, fail */
 } BbWaitersFate;
 
 typedef struct

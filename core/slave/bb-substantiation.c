@@ -6,12 +6,6 @@
 #include "bb-instance-choice.h"
 #include "bb-log.h"
 
-/* How long a backend may take to confirm that an instance is gone: clouds need minutes to end one. */
-#define STOP_TIME_US (10 * 60 * G_USEC_PER_SEC)
-/* How long a cancelled call may take to return. A stop is given up then; a start never, as it may have made something. */
-#define CANCEL_TIME_US (10 * G_USEC_PER_SEC)
-#define DROP_TIME_US (60 * G_USEC_PER_SEC)
-
 #define FIRST_STOP_PAUSE 10.0
 #define LONGEST_STOP_PAUSE 600.0
 #define TELL_AFTER_FAILURES 3
@@ -44,14 +38,8 @@ now_us (BbSubstantiation *self)
   return bb_loop_now_us (self->context->loop);
 }
 
-static gint64
-to_us (double seconds)
-{
-  return (gint64) (seconds * G_USEC_PER_SEC);
-}
-
-static const char *
-get_instance_name (BbSubstantiation *self)
+const char *
+bb_substantiation_get_instance_name (BbSubstantiation *self)
 {
   const char *id = self->row != NULL ? bb_ledger_row_get_instance_id (self->row) : "";
 
@@ -118,107 +106,6 @@ fail_waiters (BbSubstantiation *self, BbEvent event, const GError *error)
     }
 }
 
-/* ---- clocks ---- */
-
-static gboolean
-is_before_attach (BbPhase phase)
-{
-  return phase == BB_PHASE_INTENDING || phase == BB_PHASE_STARTING || phase == BB_PHASE_STARTING_ATTACHED
-         || phase == BB_PHASE_AWAITING;
-}
-
-static gboolean
-is_substantiated (BbPhase phase)
-{
-  return phase == BB_PHASE_UP || phase == BB_PHASE_UP_LOST;
-}
-
-static void
-start_missing_clock (BbSubstantiation *self)
-{
-  bb_timer_start_at (&self->deadline,
-                     self->since_us + to_us (bb_substantiation_get_settings (self)->missing_timeout));
-}
-
-static void
-start_lifetime_clock (BbSubstantiation *self)
-{
-  double limit = self->context->instance_max_lifetime;
-  gint64 age_us;
-
-  bb_timer_stop (&self->deadline);
-  if (limit <= 0 || self->row == NULL)
-    return;
-  age_us = bb_loop_wall_us (self->context->loop) - bb_ledger_row_get_requested_at_us (self->row);
-  /* Drained at the limit, stopped whatever runs at twice that. */
-  if (self->past_lifetime)
-    limit *= 2;
-  bb_timer_start_in (&self->deadline, MAX (to_us (limit) - age_us, 0));
-}
-
-static void
-start_check_clock (BbSubstantiation *self)
-{
-  bb_timer_start_in (&self->check, to_us (MAX (bb_substantiation_get_settings (self)->check_instance_interval, 0.1)));
-}
-
-static void
-start_idle_clock (BbSubstantiation *self)
-{
-  double timeout = bb_substantiation_get_settings (self)->build_wait_timeout;
-
-  if (timeout < 0)
-    bb_timer_stop (&self->idle);
-  else
-    bb_timer_start_at (&self->idle, self->idle_since_us + to_us (timeout));
-}
-
-static void
-enter_phase (BbSubstantiation *self, BbPhase next)
-{
-  BbPhase old = self->phase;
-
-  self->phase = next;
-  if (!is_substantiated (next))
-    bb_timer_stop (&self->idle);
-  if (next == BB_PHASE_AWAITING || next == BB_PHASE_ADOPTING || next == BB_PHASE_UP_LOST)
-    start_check_clock (self);
-  else
-    {
-      bb_timer_stop (&self->check);
-      bb_substantiation_forget_check (self);
-    }
-
-  if (is_before_attach (next) && is_before_attach (old))
-    return;
-  bb_timer_stop (&self->deadline);
-  switch (next)
-    {
-    case BB_PHASE_INTENDING:
-      self->since_us = now_us (self);
-      start_missing_clock (self);
-      break;
-    case BB_PHASE_ADOPTING:
-      self->since_us = now_us (self);
-      bb_timer_start_at (&self->deadline, self->context->adopt_until_us > self->since_us
-                                            ? self->context->adopt_until_us
-                                            : self->since_us + to_us (self->context->login_grace));
-      break;
-    case BB_PHASE_UP:
-    case BB_PHASE_UP_LOST:
-      start_lifetime_clock (self);
-      break;
-    case BB_PHASE_DROPPING_START:
-      bb_timer_start_in (&self->deadline, DROP_TIME_US);
-      break;
-    case BB_PHASE_STOPPING:
-      bb_timer_start_in (&self->deadline, STOP_TIME_US);
-      break;
-    default:
-      break;
-    }
-}
-
 /* ---- actions ---- */
 
 static void
@@ -234,7 +121,7 @@ rest (BbSubstantiation *self)
   else if (timeout == 0)
     bb_substantiation_post (self, BB_EVENT_IDLE_OVER, NULL);
   else
-    start_idle_clock (self);
+    bb_substantiation_start_idle_clock (self);
 }
 
 static gboolean
@@ -251,7 +138,7 @@ deliver (BbSubstantiation *self, BbPhase old)
 {
   BbWaiter *waiter;
 
-  if (!is_substantiated (old))
+  if (!bb_phase_is_substantiated (old))
     {
       self->serial++;
       self->n_builds = 0;
@@ -304,13 +191,15 @@ pause_stop (BbSubstantiation *self, const GError *error)
   g_clear_error (&self->trouble);
   self->trouble = g_error_copy (error);
   bb_timer_start_in (&self->deadline, pause_us);
-  bb_log_slave (G_LOG_LEVEL_WARNING, get_name (self), "instance %s could not be stopped (attempt %u): %s; again in %d s",
-                get_instance_name (self), failures, error->message, (int) (pause_us / G_USEC_PER_SEC));
+  bb_log_slave (G_LOG_LEVEL_WARNING, get_name (self),
+                "instance %s could not be stopped (attempt %u): %s; again in %d s",
+                bb_substantiation_get_instance_name (self), failures, error->message,
+                (int) (pause_us / G_USEC_PER_SEC));
   if (failures == TELL_AFTER_FAILURES)
     {
       g_autofree char *summary = g_strdup_printf (
         "instance %s of slave %s can't be stopped and may cost money: %u attempts failed, the last one with: %s",
-        get_instance_name (self), get_name (self), failures, error->message);
+        bb_substantiation_get_instance_name (self), get_name (self), failures, error->message);
 
       self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary, self->row, self->user_data);
     }
@@ -391,7 +280,7 @@ take_found_row (BbSubstantiation *self, BbLedgerRow *row)
   gboolean adopt = bb_ledger_row_get_state (row) != BB_ROW_STOPPING && bb_ledger_row_is_inherited (row);
 
   g_set_object (&self->row, row);
-  self->own_password = bb_substantiation_get_settings (self)->auto_password;
+  self->own_password = *bb_ledger_row_get_password (row) != '\0';
   self->choice_unknown = TRUE;
   return adopt ? BB_EVENT_FOUND : BB_EVENT_FOUND_STOPPING;
 }
@@ -480,7 +369,7 @@ handle (BbSubstantiation *self, BbEvent event, const GError *given_error)
                          bb_substantiation_event_to_string (event));
   if (next != old)
     {
-      enter_phase (self, next);
+      bb_substantiation_enter_phase (self, next);
       log_change (self, old, event, error);
     }
   if (cell->fate == BB_WAITERS_FAIL)
@@ -547,123 +436,6 @@ bb_substantiation_post (BbSubstantiation *self, BbEvent event, const GError *err
   g_object_unref (self);
 }
 
-/* ---- what the clocks say ---- */
-
-static void
-attach_overdue (BbSubstantiation *self)
-{
-  g_autoptr (GError) error = NULL;
-  double limit = bb_substantiation_get_settings (self)->missing_timeout;
-
-  if (self->phase == BB_PHASE_ADOPTING)
-    error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "it did not come back to instance %s within login_grace",
-                         get_instance_name (self));
-  else if (self->phase == BB_PHASE_AWAITING)
-    error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT,
-                         "instance %s was started, but its slave did not attach within %g s (missing_timeout)",
-                         get_instance_name (self), limit);
-  else
-    error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "its start did not end within %g s (missing_timeout)", limit);
-  bb_substantiation_post (self, BB_EVENT_OVERDUE, error);
-}
-
-/* The start was cancelled, and still has not returned: it can't be stopped before that, so somebody must hear of it. */
-static void
-drop_overdue (BbSubstantiation *self)
-{
-  g_autofree char *summary = NULL;
-
-  if (self->told_overdue)
-    return;
-  self->told_overdue = TRUE;
-  summary = g_strdup_printf ("the start of an instance of slave %s was given up %d s ago, but its backend %s has not "
-                             "returned; the slave can't be used before that",
-                             get_name (self), (int) (DROP_TIME_US / G_USEC_PER_SEC), self->backend);
-  bb_log_slave (G_LOG_LEVEL_WARNING, get_name (self), "%s", summary);
-  self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary, self->row, self->user_data);
-}
-
-static void
-stop_overdue (BbSubstantiation *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!self->stop_cancelled)
-    {
-      self->stop_cancelled = TRUE;
-      bb_timer_start_in (&self->deadline, CANCEL_TIME_US);
-      g_cancellable_cancel (self->call_cancellable);
-      return;
-    }
-  bb_substantiation_give_up_stop (self);
-  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the backend did not confirm within %d s that it is gone",
-                       (int) (STOP_TIME_US / G_USEC_PER_SEC));
-  bb_substantiation_post (self, BB_EVENT_STOP_FAILED, error);
-}
-
-static void
-lifetime_over (BbSubstantiation *self)
-{
-  g_autoptr (GError) error = NULL;
-
-  if (!self->past_lifetime)
-    {
-      self->past_lifetime = TRUE;
-      start_lifetime_clock (self);
-      bb_log_slave (G_LOG_LEVEL_MESSAGE, get_name (self),
-                    "instance %s is older than instance_max_lifetime and takes no more builds",
-                    get_instance_name (self));
-      bb_substantiation_retire (self);
-      return;
-    }
-  error = g_error_new (BB_ERROR, BB_ERROR_LOST, "instance %s is older than twice the instance_max_lifetime",
-                       get_instance_name (self));
-  bb_substantiation_stop (self, FALSE, error);
-}
-
-static void
-deadline_passed (BbTimer *timer, gpointer user_data)
-{
-  BbSubstantiation *self = user_data;
-
-  switch (self->phase)
-    {
-    case BB_PHASE_DROPPING_START:
-      drop_overdue (self);
-      break;
-    case BB_PHASE_STOPPING:
-      stop_overdue (self);
-      break;
-    case BB_PHASE_STOP_PAUSE:
-      bb_substantiation_post (self, BB_EVENT_RETRY, NULL);
-      break;
-    case BB_PHASE_UP:
-    case BB_PHASE_UP_LOST:
-      lifetime_over (self);
-      break;
-    default:
-      attach_overdue (self);
-      break;
-    }
-}
-
-static void
-idle_passed (BbTimer *timer, gpointer user_data)
-{
-  BbSubstantiation *self = user_data;
-
-  bb_substantiation_post (self, BB_EVENT_IDLE_OVER, NULL);
-}
-
-static void
-check_is_due (BbTimer *timer, gpointer user_data)
-{
-  BbSubstantiation *self = user_data;
-
-  start_check_clock (self);
-  bb_substantiation_call_check (self);
-}
-
 /* What its backend was told of is looked at when there is an instance that should be there. */
 static void
 instance_changed (BbLatentSlave *slave, gpointer user_data)
@@ -721,9 +493,7 @@ bb_substantiation_new (BbLatentSlave *slave, const char *backend, const BbOption
   self->ledger = g_object_ref (context->ledger);
   self->hooks = hooks;
   self->user_data = user_data;
-  bb_timer_init (&self->deadline, context->loop, deadline_passed, self);
-  bb_timer_init (&self->idle, context->loop, idle_passed, self);
-  bb_timer_init (&self->check, context->loop, check_is_due, self);
+  bb_substantiation_init_clocks (self);
   g_signal_connect_object (slave, "instance-changed", G_CALLBACK (instance_changed), self, 0);
   return self;
 }
@@ -738,9 +508,7 @@ bb_substantiation_abandon (BbSubstantiation *self)
   while ((happening = pop_happening (self)) != NULL)
     happening_free (happening);
   self->hooks = NULL;
-  bb_timer_stop (&self->deadline);
-  bb_timer_stop (&self->idle);
-  bb_timer_stop (&self->check);
+  bb_substantiation_stop_clocks (self);
   bb_substantiation_forget_check (self);
   if (self->call_cancellable != NULL)
     g_cancellable_cancel (self->call_cancellable);
@@ -770,7 +538,7 @@ bb_substantiation_is_at_rest (BbSubstantiation *self)
 gboolean
 bb_substantiation_may_be_kept (BbSubstantiation *self)
 {
-  return is_substantiated (self->phase) || self->phase == BB_PHASE_ADOPTING;
+  return bb_phase_is_substantiated (self->phase) || self->phase == BB_PHASE_ADOPTING;
 }
 
 gboolean
@@ -952,15 +720,4 @@ bb_substantiation_dismiss (BbSubstantiation *self)
 {
   self->wanted = FALSE;
   bb_substantiation_retire (self);
-}
-
-void
-bb_substantiation_settings_changed (BbSubstantiation *self)
-{
-  if (is_before_attach (self->phase))
-    start_missing_clock (self);
-  else if (is_substantiated (self->phase))
-    start_lifetime_clock (self);
-  if (is_substantiated (self->phase) && self->n_builds == 0)
-    start_idle_clock (self);
 }

@@ -75,7 +75,8 @@ typedef struct
 #define BB_TYPE_SUBSTANTIATION (bb_substantiation_get_type ())
 G_DECLARE_FINAL_TYPE (BbSubstantiation, bb_substantiation, BB, SUBSTANTIATION, GObject)
 
-/* @backend: the slave's type, @options: its table, both static. @context: the caller's, outlives it. @slave: not owned. */
+/* @backend: the slave's type, @options: its table, both static. @context: the caller's, outlives it. @slave: not
+ * owned. */
 BbSubstantiation *bb_substantiation_new (BbLatentSlave *slave, const char *backend, const BbOption *options,
                                          const BbSubstantiationContext *context, const BbSubstantiationHooks *hooks,
                                          gpointer user_data);

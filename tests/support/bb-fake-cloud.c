@@ -91,7 +91,8 @@ is_given_up (Call *call)
 {
   GCancellable *cancellable = g_task_get_cancellable (call->task);
 
-  return g_str_equal (call->kind, "stop") && call->manner == BB_CLOUD_IS_DEAF && g_cancellable_is_cancelled (cancellable);
+  return g_str_equal (call->kind, "stop") && call->manner == BB_CLOUD_IS_DEAF
+         && g_cancellable_is_cancelled (cancellable);
 }
 
 static void
@@ -371,7 +372,8 @@ static const BbOption options[] = {
   { 0 },
 };
 
-const BbPluginProvides bb_fake_provides = { "fake", bb_fake_slave_get_type, options, sizeof (BbFakeConfig), NULL, FALSE };
+const BbPluginProvides bb_fake_provides
+  = { "fake", bb_fake_slave_get_type, options, sizeof (BbFakeConfig), NULL, FALSE };
 const BbPluginProvides bb_other_fake_provides
   = { "other", bb_fake_slave_get_type, options, sizeof (BbFakeConfig), NULL, FALSE };
 

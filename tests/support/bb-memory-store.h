@@ -5,7 +5,8 @@
 
 G_BEGIN_DECLS
 
-/* A store without a disk, for tests that write thousands of rows; answers in the loop's next turn, fails when told so. */
+/* A store without a disk, for tests that write thousands of rows; answers in the loop's next turn, fails when told
+ * so. */
 #define BB_TYPE_MEMORY_STORE (bb_memory_store_get_type ())
 G_DECLARE_FINAL_TYPE (BbMemoryStore, bb_memory_store, BB, MEMORY_STORE, GObject)
 

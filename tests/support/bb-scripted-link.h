@@ -30,7 +30,7 @@ void bb_scripted_link_ask_for_shutdown (BbScriptedLink *self);
 gboolean bb_scripted_link_is_open (BbScriptedLink *self);
 gboolean bb_scripted_link_was_accepted (BbScriptedLink *self);
 /* NULL: it was not refused, or not closed by us. */
-const char *bb_scripted_link_get_refusal (BbScriptedLink *self); /* "duplicate: …" for one that ends the slave's process */
+const char *bb_scripted_link_get_refusal (BbScriptedLink *self); /* "duplicate: …" when it ends the slave's process */
 const char *bb_scripted_link_get_close_reason (BbScriptedLink *self);
 const char *bb_scripted_link_get_builders (BbScriptedLink *self); /* "name=dir " … of the last list */
 guint bb_scripted_link_count (BbScriptedLink *self, const char *call);
