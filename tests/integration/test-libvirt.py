@@ -10,6 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -20,6 +22,20 @@ from bbtest import wait_until  # noqa: E402
 CONTRIB = os.path.join(bbtest.SRCDIR, 'contrib', 'libvirt')
 # A guest boots in 13 s of CPU under emulation, and the machine may have more to do.
 BOOT = 300.0
+
+
+def reap_machines():
+    """The script is the reaper of all below it: while nobody takes a dead QEMU away, libvirtd believes that it still runs."""
+    while True:
+        for entry in os.listdir('/proc'):
+            try:
+                if entry.isdigit() and bbtest.process_state(int(entry)) == 'Z':
+                    with open('/proc/%s/comm' % entry) as f:
+                        if f.read().startswith('qemu-system'):
+                            os.waitpid(int(entry), os.WNOHANG)
+            except OSError:
+                pass
+        time.sleep(0.2)
 
 
 def run(*command, **options):
@@ -93,6 +109,7 @@ class Hypervisor:
 class Libvirt(bbtest.Case):
     @classmethod
     def setUpClass(cls):
+        threading.Thread(target=reap_machines, daemon=True).start()
         cls.hypervisor = Hypervisor()
 
     @classmethod
