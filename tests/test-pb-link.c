@@ -322,6 +322,52 @@ test_info_fails (Fixture *f, gconstpointer data)
   g_clear_object (&result);
 }
 
+/* At once, wherever it stands; what is answered later does no harm. */
+static void
+test_cancel (Fixture *f, gconstpointer data)
+{
+  GAsyncResult *result = NULL;
+
+  for (guint i = 0; i < 3; i++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      g_autoptr (GError) error = NULL;
+
+      bb_slave_link_get_info_async (f->link, cancellable, bb_test_store_result, &result);
+      expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
+      if (i > 0)
+        {
+          answer (f, "(dictionary)");
+          expect_call (f, "1 \"getVersion\" 1 (tuple) (dictionary))");
+        }
+      if (i > 1)
+        {
+          answer (f, "\"0.8\"");
+          expect_call (f, "1 \"getCommands\" 1 (tuple) (dictionary))");
+        }
+      g_cancellable_cancel (cancellable);
+      g_assert_null (result);
+      bb_test_run_until_result (&result);
+      g_assert_null (bb_slave_link_get_info_finish (f->link, result, &error));
+      g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      g_clear_object (&result);
+      answer (f, "(dictionary)");
+    }
+  tell_info (f, INFO3);
+}
+
+static void
+test_cancelled_before (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  GAsyncResult *result = NULL;
+
+  g_cancellable_cancel (cancellable);
+  bb_slave_link_ping_async (f->link, cancellable, bb_test_store_result, &result);
+  assert_result (f, &result, bb_slave_link_ping_finish, "Operation was cancelled");
+  g_assert_null (bb_pb_peer_poll (f->peer));
+}
+
 /* A file that is too large in the slave's info directory makes its Twisted end the connection: the error says so. */
 static void
 test_info_lost (Fixture *f, gconstpointer data)
@@ -894,6 +940,8 @@ main (int argc, char **argv)
   ADD ("/pb/link/info/python2", test_info_python2);
   ADD ("/pb/link/info/fails", test_info_fails);
   ADD ("/pb/link/info/lost", test_info_lost);
+  ADD ("/pb/link/cancel", test_cancel);
+  ADD ("/pb/link/cancel/before", test_cancelled_before);
   ADD ("/pb/link/builders/decrefs", test_builders_and_decrefs);
   ADD ("/pb/link/builders/too-many", test_too_many_builders);
   ADD ("/pb/link/builders/removed", test_builder_removed);

@@ -32,6 +32,7 @@ typedef struct
   gint64 request;
   gint64 time_limit_us;
   gboolean patient;
+  gboolean cancelled;
   BbPbAnswered answered;
   gpointer user_data;
 } Pending;
@@ -117,13 +118,15 @@ call_timed_out_cb (BbTimer *timer, gpointer user_data)
     deadline_us = bb_loop_now_us (self->loop) + pending->time_limit_us;
   else if (!pending->patient)
     deadline_us = 0;
-  if (self->phase != CLOSED && deadline_us > bb_loop_now_us (self->loop))
+  if (self->phase != CLOSED && !pending->cancelled && deadline_us > bb_loop_now_us (self->loop))
     {
       bb_timer_start_at (timer, deadline_us);
       return;
     }
   if (self->phase == CLOSED)
     error = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  else if (pending->cancelled)
+    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "no longer wanted");
   else
     error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not answer within %d s",
                          (int) (pending->time_limit_us / G_USEC_PER_SEC));
@@ -168,6 +171,21 @@ bb_pb_broker_end_call (BbPbBroker *self, gint64 time_limit_us, gboolean patient,
 
       bb_pb_broker_close (self, FALSE, error);
     }
+}
+
+void
+bb_pb_broker_cancel_calls (BbPbBroker *self, gpointer user_data)
+{
+  GHashTableIter iter;
+  Pending *pending;
+
+  g_hash_table_iter_init (&iter, self->pending);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &pending))
+    if (pending->user_data == user_data)
+      {
+        pending->cancelled = TRUE;
+        bb_timer_start_in (&pending->timer, 0);
+      }
 }
 
 void

@@ -26,7 +26,7 @@ typedef struct
 /* Every call that wants an answer must be answered once, in the receiver or later by its number. */
 typedef void (*BbPbReceive) (const BbPbCall *call, gpointer user_data);
 
-/* The end of a call of ours. @answer: %NULL with @error: TIMEOUT, LOST, or FAILED with @failure_type, the class of the peer's
+/* The end of a call of ours. @answer: %NULL with @error: TIMEOUT, LOST, %G_IO_ERROR_CANCELLED, or FAILED with @failure_type, the class of the peer's
  * failure without its module. */
 typedef void (*BbPbAnswered) (BbPbBroker *broker, const BbJelly *answer, const GError *error,
                               const char *failure_type, gpointer user_data);
@@ -62,6 +62,8 @@ const BbJellyWriter *bb_pb_broker_begin_call (BbPbBroker *self, gint64 object, c
 /* @patient: the time limit counts from the last byte that arrived. @answered: %NULL: nobody cares. */
 void bb_pb_broker_end_call (BbPbBroker *self, gint64 time_limit_us, gboolean patient, BbPbAnswered answered,
                             gpointer user_data);
+/* Calls with @user_data are no longer wanted: they are answered with %G_IO_ERROR_CANCELLED, from the loop. */
+void bb_pb_broker_cancel_calls (BbPbBroker *self, gpointer user_data);
 /* No answer for @user_data any more: its owner goes. */
 void bb_pb_broker_forget_calls (BbPbBroker *self, gpointer user_data);
 

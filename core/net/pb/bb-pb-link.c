@@ -185,10 +185,29 @@ bb_pb_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reason)
   bb_pb_broker_close (self->broker, FALSE, error);
 }
 
-/* An operation that fails because the connection has ended already. */
-static gboolean
-return_if_lost (BbPbLink *self, GTask *task)
+static void
+cancelled_cb (GCancellable *cancellable, GTask *task)
 {
+  bb_pb_broker_cancel_calls (BB_PB_LINK (g_task_get_source_object (task))->broker, task);
+}
+
+static GTask *
+begin_task (BbPbLink *self, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tag);
+  if (cancellable != NULL)
+    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (cancelled_cb), task, 0);
+  return task;
+}
+
+/* An operation that ends because the connection has ended already, or because it is not wanted. */
+static gboolean
+return_early (BbPbLink *self, GTask *task)
+{
+  if (g_task_return_error_if_cancelled (task))
+    return TRUE;
   if (!self->lost)
     return FALSE;
   g_task_return_new_error (task, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
@@ -218,10 +237,12 @@ end_info (BbPbLink *self, GTask *task)
   g_object_unref (task);
 }
 
+/* Neither the version nor the commands need be there, but the connection has to. */
 static gboolean
-end_info_if_lost (GTask *task, const GError *error)
+end_info_early (GTask *task, const GError *error)
 {
-  if (error == NULL || !g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
+  if (error == NULL
+      || (!g_error_matches (error, BB_ERROR, BB_ERROR_LOST) && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED)))
     return FALSE;
   g_task_return_error (task, g_error_copy (error));
   g_object_unref (task);
@@ -234,7 +255,7 @@ commands_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
 {
   GTask *task = user_data;
 
-  if (end_info_if_lost (task, error))
+  if (end_info_early (task, error))
     return;
   if (answer != NULL)
     bb_pb_info_add_commands (g_task_get_task_data (task), *answer);
@@ -247,7 +268,7 @@ version_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error
 {
   GTask *task = user_data;
 
-  if (end_info_if_lost (task, error))
+  if (end_info_early (task, error))
     return;
   if (answer != NULL)
     bb_pb_info_add_version (g_task_get_task_data (task), *answer);
@@ -308,10 +329,9 @@ bb_pb_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
                            gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin_task (self, bb_pb_link_get_info_async, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, bb_pb_link_get_info_async);
-  if (return_if_lost (self, task))
+  if (return_early (self, task))
     return;
   g_task_set_task_data (task, bb_pb_info_new (), (GDestroyNotify) bb_pb_info_free);
   call_bot (self, "getWorkerInfo", 0);
@@ -438,13 +458,12 @@ bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, 
                                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin_task (self, bb_pb_link_set_builders_async, cancellable, callback, user_data);
   const BbJellyWriter *writer;
   GError *error = NULL;
   char **names;
 
-  g_task_set_source_tag (task, bb_pb_link_set_builders_async);
-  if (return_if_lost (self, task))
+  if (return_early (self, task))
     return;
   if (!check_builders (builders, n_builders, &error))
     {
@@ -489,10 +508,9 @@ static void
 bb_pb_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin_task (self, bb_pb_link_ping_async, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, bb_pb_link_ping_async);
-  if (return_if_lost (self, task))
+  if (return_early (self, task))
     return;
   bb_jelly_put_text (call_bot (self, "print", 1), "ping");
   bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, TRUE, done_answered, g_steal_pointer (&task));
@@ -530,10 +548,9 @@ bb_pb_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
                            gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = begin_task (self, bb_pb_link_shutdown_async, cancellable, callback, user_data);
 
-  g_task_set_source_tag (task, bb_pb_link_shutdown_async);
-  if (return_if_lost (self, task))
+  if (return_early (self, task))
     return;
   call_bot (self, "shutdown", 0);
   bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, FALSE, shutdown_answered, g_steal_pointer (&task));
