@@ -50,3 +50,9 @@ tests_test_pb_replay_SOURCES = %D%/test-pb-replay.c
 tests_test_pb_replay_CPPFLAGS = $(test_cppflags)
 tests_test_pb_replay_LDADD = $(test_libs)
 TESTS += tests/test-pb-replay
+
+check_PROGRAMS += tests/test-stream
+tests_test_stream_SOURCES = %D%/test-stream.c
+tests_test_stream_CPPFLAGS = $(test_cppflags)
+tests_test_stream_LDADD = $(test_libs)
+TESTS += tests/test-stream
