@@ -278,7 +278,8 @@ timer_cb (BbTimer *timer, gpointer user_data)
     finish (self, "closed");
   else
     {
-      flush (self);
+      if (!write_on (self))
+        return;
       if (self->offer_again && self->not_reading == 0 && !self->closing)
         {
           self->offer_again = FALSE;

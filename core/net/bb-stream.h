@@ -18,7 +18,7 @@ typedef struct
   /* Bytes have arrived: @data is everything that was not taken before. Returns how much of it was taken; the rest is offered again
    * when more has come. May close the stream. */
   gsize (*readable) (BbStream *stream, const guint8 *data, gsize length, gpointer user_data);
-  /* What was written has gone out, after a write that left bb_stream_get_pending() above 0. */
+  /* All that was written has gone out. */
   void (*drained) (BbStream *stream, gpointer user_data);
   /* The connection has ended; once, never from within a call of this interface, and nothing is called after it. */
   void (*closed) (BbStream *stream, const GError *reason, gpointer user_data);

@@ -45,6 +45,8 @@ struct _BbPbBroker
   const BbPbBrokerEvents *events;
   gpointer user_data;
   BbTimer partial_timer; /* runs while a message is incomplete */
+  BbTimer stall_timer;   /* runs while we don't read because the peer doesn't */
+  gsize stalled_at;      /* what waited for it when that timer began */
 
   Phase phase;
   gboolean trusted;
@@ -74,11 +76,56 @@ begin_message (BbPbBroker *self, guint n_members)
   bb_banana_put_list (scratch, n_members);
 }
 
+/* The peer does not take what it asked for: it gets no chance to ask for more until it has. */
+static void
+hold_back (BbPbBroker *self)
+{
+  gsize waiting = bb_stream_get_pending (self->stream);
+
+  if (waiting <= BB_PB_MAX_OUTPUT || bb_timer_is_running (&self->stall_timer))
+    return;
+  self->stalled_at = waiting;
+  bb_stream_set_reading (self->stream, FALSE);
+  bb_timer_start_in (&self->stall_timer, BB_PB_STALL_LIMIT_US);
+}
+
+static void
+drained_cb (BbStream *stream, gpointer user_data)
+{
+  BbPbBroker *self = user_data;
+
+  if (!bb_timer_is_running (&self->stall_timer))
+    return;
+  bb_timer_stop (&self->stall_timer);
+  bb_stream_set_reading (stream, TRUE);
+}
+
+static void
+stalled_cb (BbTimer *timer, gpointer user_data)
+{
+  BbPbBroker *self = user_data;
+  gsize waiting = bb_stream_get_pending (self->stream);
+  g_autoptr (GError) error = NULL;
+
+  if (waiting < self->stalled_at)
+    {
+      self->stalled_at = waiting;
+      bb_timer_start_in (timer, BB_PB_STALL_LIMIT_US);
+      return;
+    }
+  error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "the peer has not read for %d s, %" G_GSIZE_FORMAT " bytes wait for it",
+                       (int) (BB_PB_STALL_LIMIT_US / G_USEC_PER_SEC), waiting);
+  bb_pb_broker_close (self, FALSE, error);
+}
+
 static void
 end_message (BbPbBroker *self)
 {
-  if (self->phase != CLOSED)
-    bb_stream_write (self->stream, scratch->data, scratch->len);
+  if (self->phase != CLOSED && self->phase != DEAF)
+    {
+      bb_stream_write (self->stream, scratch->data, scratch->len);
+      hold_back (self);
+    }
   if (scratch->len > KEEP_SCRATCH)
     g_clear_pointer (&scratch, g_byte_array_unref);
   else
@@ -517,6 +564,7 @@ closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
 
   self->phase = CLOSED;
   bb_timer_stop (&self->partial_timer);
+  bb_timer_stop (&self->stall_timer);
   all = g_hash_table_get_keys (self->pending);
   for (GList *l = all; l != NULL; l = l->next)
     {
@@ -528,7 +576,7 @@ closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
   self->events->closed (self, reason, self->user_data);
 }
 
-static const BbStreamEvents stream_events = { readable_cb, NULL, closed_cb };
+static const BbStreamEvents stream_events = { readable_cb, drained_cb, closed_cb };
 
 BbPbBroker *
 bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
@@ -543,6 +591,7 @@ bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer t
   self->objects = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
   self->pending = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, pending_free);
   bb_timer_init (&self->partial_timer, loop, partial_too_long_cb, self);
+  bb_timer_init (&self->stall_timer, loop, stalled_cb, self);
   self->stream = bb_stream_new (loop, fd, transport, transport_data, &stream_events, self, error);
   if (self->stream == NULL)
     {
@@ -568,6 +617,7 @@ void
 bb_pb_broker_free (BbPbBroker *self)
 {
   bb_timer_stop (&self->partial_timer);
+  bb_timer_stop (&self->stall_timer);
   g_clear_pointer (&self->stream, bb_stream_free);
   g_hash_table_unref (self->objects);
   g_hash_table_unref (self->pending);
@@ -607,6 +657,7 @@ bb_pb_broker_ignore_input (BbPbBroker *self)
   if (self->phase != CLOSED)
     self->phase = DEAF;
   bb_timer_stop (&self->partial_timer);
+  bb_timer_stop (&self->stall_timer);
 }
 
 void

@@ -35,6 +35,11 @@
 
 /* Calls of ours that wait for an answer; what a peer may have in the way of objects of ours is bounded by them. */
 #define BB_PB_MAX_PENDING_CALLS 4096
+/* While more than this waits for the peer nothing is read from it, so that it can't ask for more; and for so long it may
+ * take none of it. */
+#define BB_PB_MAX_OUTPUT (1024 * 1024)
+#define BB_PB_STALL_LIMIT_US (300 * G_USEC_PER_SEC)
+
 /* Twisted gives out 1024 objects on one connection. */
 #define BB_PB_MAX_BUILDERS 1000
 
