@@ -152,6 +152,7 @@ class Mail(bbtest.Case):
         server = self.server()
         daemon = self.run_daemon(server.port, 'builders=')
         wait_until(lambda: server.messages('bot was lost'), 'the mail', 30)
+        daemon.wait_log('notifier mail: sent')
         mail_from, recipients, _, message = server.mails[0]
         self.assertEqual(mail_from, 'buildbot@example.org')
         self.assertEqual(sorted(recipients), ['alice@example.org', 'bob@example.com'])
@@ -179,6 +180,8 @@ class Mail(bbtest.Case):
         address = daemon.slave('bot')['peer_address']
         worker.kill()
         wait_until(lambda: len(server.mails) == 2, 'the mail about the one that was killed', 30)
+        # The server has it a moment before the daemon knows; a stop in between would send it again.
+        wait_until(lambda: daemon.log().count('notifier mail: sent') == 2, 'the daemon to know', 30)
         text = server.messages('bot was lost')[1].get_content()
         for wanted in ('Last address: ' + address, 'Its administrator: ', 'Last message: 2'):
             self.assertIn(wanted, text)
