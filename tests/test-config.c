@@ -680,7 +680,7 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   const BbListenerConfig *b;
   g_autofree char *expected =
     g_strdup_printf ("bbhost.conf: [listener b] port: 9989 is already used by [listener a]; use another\n"
-                     "bbhost.conf: [listener c] protocol: \"http\" is not one of: pb, msgpack\n"
+                     "bbhost.conf: [listener c] protocol: \"http\" is not a protocol that this release speaks; use pb\n"
                      "bbhost.conf: [listener c] address: \"localhost\" is not an IP address, nor * for all\n"
                      "bbhost.conf: [listener d] port: \"70000\" is not a whole number from 0 to 65535\n"
                      "bbhost.conf: [listener e] tls_certificate: %s/cert.pem: No such file or directory\n"
@@ -696,7 +696,7 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   write_file (f, "key.pem", 0644, "");
   write_file (f, "key2.pem", 0600, "");
   assert_errors (f,
-                 "[listener a]\n[listener b]\nprotocol=msgpack\naddress=127.0.0.1\n"
+                 "[listener a]\n[listener b]\nprotocol=pb\naddress=127.0.0.1\n"
                  "[listener c]\nprotocol=http\naddress=localhost\nport=1\n[listener d]\nport=70000\n"
                  "[listener e]\nport=2\ntls_certificate=cert.pem\n[listener f]\nport=3\ntls_private_key=key.pem\n"
                  "[listener g]\nport=4\ntls_private_key=key2.pem\n"

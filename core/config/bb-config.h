@@ -30,7 +30,7 @@ typedef struct
 typedef struct
 {
   char *name;
-  char *protocol; /* "pb", "msgpack" */
+  char *protocol; /* "pb" */
   char *address;  /* NULL: all */
   gint64 port;    /* 0: one that the system chooses */
   char *tls_certificate;
