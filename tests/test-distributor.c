@@ -151,7 +151,7 @@ test_random (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
       seen[*bb_build_get_slave_name (build) - 'a']++;
     }
   for (guint i = 0; i < 3; i++)
-    g_assert_cmpuint (seen[i], >, 0); /* by chance once in ten thousand million */
+    g_assert_cmpuint (seen[i], >, 2); /* less by chance in one run of twenty million */
 }
 
 /* What waits for a machine waits for that one; those behind it go to whoever becomes free. */

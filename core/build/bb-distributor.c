@@ -25,7 +25,6 @@ typedef struct
   Queue *queue;
   Entry *entry;
   guint order; /* of the configuration */
-  guint32 random;
   GSequenceIter *iter; /* in queue->tiers[entry->availability]; NULL while busy, unavailable or not configured */
   gboolean configured;
   gboolean busy; /* a build of this builder is, or is about to be, on this slave */
@@ -98,11 +97,6 @@ compare_places (gconstpointer a, gconstpointer b, gpointer user_data)
     {
       x = one->entry->n_builds;
       y = other->entry->n_builds;
-    }
-  else if (queue->next_slave == BB_NEXT_SLAVE_RANDOM)
-    {
-      x = one->random;
-      y = other->random;
     }
   if (x == y)
     {
@@ -291,7 +285,6 @@ index_place (BbDistributor *self, Place *place)
   unindex (place);
   if (place->busy || !place->configured || place->entry->availability == BB_UNAVAILABLE)
     return;
-  place->random = g_random_int ();
   place->iter = g_sequence_insert_sorted (queue->tiers[place->entry->availability], place, compare_places, queue);
   touch (self, &queue->any);
   lane = g_hash_table_lookup (queue->lanes, bb_slave_get_name (place->entry->slave));
@@ -483,10 +476,13 @@ best_place (const Lane *lane)
 {
   for (guint tier = N_TIERS - 1; tier > BB_UNAVAILABLE; tier--)
     {
-      GSequenceIter *iter = g_sequence_get_begin_iter (lane->queue->tiers[tier]);
+      GSequence *places = lane->queue->tiers[tier];
+      gint n = g_sequence_get_length (places);
+      /* Drawn anew for each build: a lot that a place kept while it is idle would leave one with a bad lot idle for ever. */
+      gint chosen = n > 0 && lane->queue->next_slave == BB_NEXT_SLAVE_RANDOM ? g_random_int_range (0, n) : 0;
 
-      if (!g_sequence_iter_is_end (iter))
-        return g_sequence_get (iter);
+      if (n > 0)
+        return g_sequence_get (g_sequence_get_iter_at_pos (places, chosen));
     }
   return NULL;
 }
