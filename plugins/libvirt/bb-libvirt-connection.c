@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-libvirt-connection.h"
 
+#include "bb-libvirt-error.h"
+#include "bb-libvirt-session.h"
+
 #include <libvirt-glib/libvirt-glib.h>
 #include <libvirt/virterror.h>
-#include <string.h>
 
 /* As many calls as a libvirtd serves at a time for one client, by its defaults. */
 #define MAX_THREADS 5
-#define KEEPALIVE_SECONDS 5
-#define KEEPALIVE_COUNT 3
+/* Seconds that a hypervisor may take to let us in, and how many attempts that it has left unanswered may be waited for. */
+#define OPEN_LIMIT 60.0
+#define MAX_UNANSWERED 4
 #define FIRST_PAUSE 1.0
 #define LONGEST_PAUSE 60.0
 
@@ -17,31 +20,6 @@
  * libvirtd questions in the main loop whenever a domain's event arrives.
  */
 
-/* What belongs to one virConnect. Calls hold it, so that it is closed when the last of them has ended. */
-typedef struct
-{
-  gatomicrefcount ref_count;
-  virConnectPtr handle;
-  int event_id;  /* negative: none */
-  guint n_stuck; /* calls that were given up and have not ended; of the main loop alone */
-} Session;
-
-/* What callbacks of libvirt are given; freed by libvirt when none can come any more. */
-typedef struct
-{
-  GWeakRef connection; /* BbLibvirtConnection */
-  guint serial;        /* of the session */
-} Listener;
-
-typedef struct
-{
-  char *uri;
-  GWeakRef connection;
-  guint serial;
-  Session *session; /* NULL: it failed */
-  GError *error;
-} Opening;
-
 /* One call; held by the main loop and by its thread. */
 typedef struct
 {
@@ -49,12 +27,12 @@ typedef struct
   BbLibvirtCallFunc func;
   gpointer data;
   GDestroyNotify destroy;
-  Session *session; /* owned; NULL before there is one */
-  GError *error;    /* the thread's */
+  BbLibvirtSession *session; /* owned; NULL before there is one */
+  GError *error;             /* the thread's */
   /* of the main loop alone */
-  gboolean given_up;    /* and counted as such */
-  GTask *task;          /* owned; NULL: it has been answered */
-  GCancellable *alarm;  /* ends the wait for the time limit */
+  gboolean given_up;         /* and counted as such */
+  GTask *task;               /* owned; NULL: it has been answered */
+  GCancellable *alarm;       /* ends the wait for the time limit */
   GCancellable *cancellable; /* the caller's; owned, nullable */
   gulong cancelled_id;
 } Call;
@@ -70,15 +48,17 @@ struct _BbLibvirtConnection
   GObject parent_instance;
 
   char *uri;
-  Session *session;  /* owned; NULL: not open */
-  GThreadPool *pool; /* of this session; NULL: not open */
-  guint serial;      /* of the session, or of the next one while there is none */
-  gboolean opening;
+  BbLibvirtSession *session; /* owned; NULL: not open */
+  GThreadPool *pool;         /* of this session; NULL: not open */
+  guint serial;              /* of the session, or of the next one while there is none */
+  GCancellable *opening;     /* ends the wait for its time limit; NULL: it is not being opened */
+  guint n_unanswered;        /* attempts that were given up and have not ended */
   gboolean was_open;
-  double pause;           /* before the next attempt to open what was lost */
-  GCancellable *disposed; /* ends that pause */
-  GQueue waiting;         /* of Call: until it is open */
-  GHashTable *watches;    /* name (owned) → GPtrArray of Watch (owned) */
+  gboolean pausing;          /* before the next attempt to open what was lost */
+  double pause;              /* how long */
+  GCancellable *disposed;    /* ends that pause */
+  GQueue waiting;            /* of Call: until it is open */
+  GHashTable *watches;       /* name (owned) → GPtrArray of Watch (owned) */
 };
 
 G_DEFINE_FINAL_TYPE (BbLibvirtConnection, bb_libvirt_connection, G_TYPE_OBJECT)
@@ -87,73 +67,6 @@ static GHashTable *connections; /* URI (the connection's) → BbLibvirtConnectio
 
 static void open_connection (BbLibvirtConnection *self);
 
-/* Errors. */
-
-int
-bb_libvirt_get_error_code (void)
-{
-  return virGetLastErrorCode ();
-}
-
-static BbError
-judge_error (virErrorPtr error)
-{
-  const char *message = error->message != NULL ? error->message : "";
-
-  switch (error->code)
-    {
-    case VIR_ERR_AUTH_FAILED:
-    case VIR_ERR_AUTH_CANCELLED:
-    case VIR_ERR_AUTH_UNAVAILABLE:
-    case VIR_ERR_ACCESS_DENIED:
-      return BB_ERROR_CREDENTIALS;
-    case VIR_ERR_XML_ERROR:
-    case VIR_ERR_XML_DETAIL:
-    case VIR_ERR_XML_INVALID_SCHEMA:
-    case VIR_ERR_CONFIG_UNSUPPORTED:
-    case VIR_ERR_NO_DOMAIN:
-    case VIR_ERR_NO_STORAGE_POOL:
-    case VIR_ERR_NO_STORAGE_VOL:
-    case VIR_ERR_NO_NETWORK:
-    case VIR_ERR_INVALID_ARG:
-      return BB_ERROR_PERMANENT;
-    case VIR_ERR_NO_CONNECT:
-    case VIR_ERR_RPC:
-      return BB_ERROR_QUOTA;
-    case VIR_ERR_SYSTEM_ERROR:
-      if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE)
-        return BB_ERROR_QUOTA;
-      return strstr (message, "No such file or directory") != NULL ? BB_ERROR_PERMANENT : BB_ERROR_FAILED;
-    default:
-      if (strstr (message, "annot allocate memory") != NULL || strstr (message, "client socket is closed") != NULL
-          || strstr (message, "cannot set up guest memory") != NULL)
-        return BB_ERROR_QUOTA;
-      return BB_ERROR_FAILED;
-    }
-}
-
-void
-bb_libvirt_set_error (GError **error, const char *format, ...)
-{
-  virErrorPtr last = virGetLastError ();
-  g_autofree char *what = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  what = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  if (last == NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "%s: libvirt gives no reason", what);
-  else
-    {
-      g_autofree char *message = g_strdup (last->message != NULL ? last->message : "unknown error");
-
-      /* QEMU's own words have several lines. */
-      g_strdelimit (g_strchomp (message), "\r\n", ' ');
-      g_set_error (error, BB_ERROR, judge_error (last), "%s: %s", what, message);
-    }
-}
-
 /* libvirt's own is to print it. */
 static void
 ignore_error (void *user_data, virErrorPtr error)
@@ -161,77 +74,6 @@ ignore_error (void *user_data, virErrorPtr error)
 }
 
 /* Sessions. */
-
-static gpointer
-close_thread (gpointer data)
-{
-  Session *session = data;
-
-  if (session->event_id >= 0)
-    virConnectDomainEventDeregisterAny (session->handle, session->event_id);
-  virConnectClose (session->handle);
-  g_free (session);
-  return NULL;
-}
-
-/* Closing tells libvirtd, and may wait for one that hangs. */
-static void
-session_unref (Session *session)
-{
-  if (g_atomic_ref_count_dec (&session->ref_count))
-    g_thread_unref (g_thread_new ("libvirt-close", close_thread, session));
-}
-
-static Session *
-session_ref (Session *session)
-{
-  g_atomic_ref_count_inc (&session->ref_count);
-  return session;
-}
-
-static void
-listener_free (void *data)
-{
-  Listener *listener = data;
-
-  g_weak_ref_clear (&listener->connection);
-  g_free (listener);
-}
-
-static Listener *
-listener_new (Opening *opening)
-{
-  Listener *listener = g_new0 (Listener, 1);
-  g_autoptr (GObject) connection = g_weak_ref_get (&opening->connection);
-
-  g_weak_ref_init (&listener->connection, connection);
-  listener->serial = opening->serial;
-  return listener;
-}
-
-/* Lifecycle. */
-
-static const char *
-describe_stop (int detail)
-{
-  switch (detail)
-    {
-    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
-      return "the guest has shut down";
-    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
-      return "the domain was destroyed";
-    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
-      return "the guest has crashed";
-    case VIR_DOMAIN_EVENT_STOPPED_MIGRATED:
-      return "the domain was moved to another hypervisor";
-    case VIR_DOMAIN_EVENT_STOPPED_SAVED:
-      return "the domain was saved to disk";
-    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
-      return "the hypervisor's process has died";
-    default:
-      return "the domain has stopped";
-    }
-}
 
 /* A copy, as watches may come and go while they are told. */
 static void
@@ -250,23 +92,6 @@ tell_watches (BbLibvirtConnection *self, const char *name, const char *what)
     }
 }
 
-/* In the main loop, which libvirt-glib has made libvirt's own. */
-static int
-lifecycle_cb (virConnectPtr handle, virDomainPtr domain, int event, int detail, void *user_data)
-{
-  Listener *listener = user_data;
-  g_autoptr (BbLibvirtConnection) self = g_weak_ref_get (&listener->connection);
-  g_autofree char *name = g_strdup (virDomainGetName (domain));
-
-  if (self == NULL || listener->serial != self->serial)
-    return 0;
-  if (event == VIR_DOMAIN_EVENT_STOPPED)
-    tell_watches (self, name, describe_stop (detail));
-  else if (event == VIR_DOMAIN_EVENT_CRASHED)
-    tell_watches (self, name, describe_stop (VIR_DOMAIN_EVENT_STOPPED_CRASHED));
-  return 0;
-}
-
 static void
 drop_session (BbLibvirtConnection *self)
 {
@@ -274,7 +99,7 @@ drop_session (BbLibvirtConnection *self)
     return;
   /* Calls that are in it fail by themselves, or hang. */
   g_thread_pool_free (g_steal_pointer (&self->pool), FALSE, FALSE);
-  g_clear_pointer (&self->session, session_unref);
+  g_clear_pointer (&self->session, bb_libvirt_session_unref);
   self->serial++;
 }
 
@@ -286,33 +111,26 @@ pause_over_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   g_weak_ref_clear (weak);
   g_free (weak);
-  if (bb_delay_finish (result, NULL) && self != NULL)
-    open_connection (self);
+  if (!bb_delay_finish (result, NULL) || self == NULL)
+    return;
+  self->pausing = FALSE;
+  open_connection (self);
 }
 
 /* Without being asked: nobody but libvirt can tell us that a domain has stopped. */
 static void
 open_later (BbLibvirtConnection *self)
 {
-  GWeakRef *weak = g_new0 (GWeakRef, 1);
+  GWeakRef *weak;
 
+  /* Calls make attempts of their own meanwhile. */
+  if (self->pausing)
+    return;
+  self->pausing = TRUE;
+  weak = g_new0 (GWeakRef, 1);
   g_weak_ref_init (weak, self);
   bb_delay_async (self->pause, self->disposed, pause_over_cb, weak);
   self->pause = MIN (self->pause * 2, LONGEST_PAUSE);
-}
-
-static const char *
-describe_loss (int reason)
-{
-  switch (reason)
-    {
-    case VIR_CONNECT_CLOSE_REASON_EOF:
-      return "it was closed";
-    case VIR_CONNECT_CLOSE_REASON_KEEPALIVE:
-      return "it does not answer any more";
-    default:
-      return "an error";
-    }
 }
 
 static void
@@ -321,17 +139,6 @@ lost (BbLibvirtConnection *self, const char *why)
   bb_log_host (G_LOG_LEVEL_WARNING, "libvirt: the connection to %s is lost: %s; it is made again", self->uri, why);
   drop_session (self);
   open_later (self);
-}
-
-static void
-close_cb (virConnectPtr handle, int reason, void *user_data)
-{
-  Listener *listener = user_data;
-  g_autoptr (BbLibvirtConnection) self = g_weak_ref_get (&listener->connection);
-
-  if (self != NULL && self->session != NULL && listener->serial == self->serial
-      && reason != VIR_CONNECT_CLOSE_REASON_CLIENT)
-    lost (self, describe_loss (reason));
 }
 
 /* Opening. */
@@ -343,7 +150,7 @@ call_unref (Call *call)
     return;
   if (call->destroy != NULL)
     call->destroy (call->data);
-  g_clear_pointer (&call->session, session_unref);
+  g_clear_pointer (&call->session, bb_libvirt_session_unref);
   g_clear_error (&call->error);
   g_clear_object (&call->alarm);
   g_clear_object (&call->cancellable);
@@ -390,17 +197,6 @@ call_ended (gpointer data)
   return G_SOURCE_REMOVE;
 }
 
-/* Never g_main_context_invoke(), which may call it right here. */
-static void
-tell_main_loop (GSourceFunc func, gpointer data)
-{
-  g_autoptr (GSource) source = g_idle_source_new ();
-
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, func, data, NULL);
-  g_source_attach (source, NULL);
-}
-
 static void
 call_thread (gpointer data, gpointer user_data)
 {
@@ -409,27 +205,15 @@ call_thread (gpointer data, gpointer user_data)
   virResetLastError ();
   if (!call->func (call->session->handle, call->data, &call->error) && call->error == NULL)
     bb_libvirt_set_error (&call->error, "libvirt");
-  tell_main_loop (call_ended, call);
+  bb_libvirt_tell_main_loop (call_ended, call);
 }
 
 static void
 call_begin (BbLibvirtConnection *self, Call *call)
 {
-  call->session = session_ref (self->session);
+  call->session = bb_libvirt_session_ref (self->session);
   g_thread_pool_push (self->pool, call_ref (call), NULL);
 }
-
-static void
-opening_free (Opening *opening)
-{
-  g_clear_pointer (&opening->session, session_unref);
-  g_weak_ref_clear (&opening->connection);
-  g_clear_error (&opening->error);
-  g_free (opening->uri);
-  g_free (opening);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Opening, opening_free)
 
 static void
 answer_waiting (BbLibvirtConnection *self, const GError *error)
@@ -460,25 +244,44 @@ tell_all_watches (BbLibvirtConnection *self)
     }
 }
 
-static gboolean
-opened (gpointer data)
+/* Only the attempt that is waited for: a later answer of one that was given up is not believed. */
+static void
+end_opening (BbLibvirtConnection *self)
 {
-  g_autoptr (Opening) opening = data;
-  g_autoptr (BbLibvirtConnection) self = g_weak_ref_get (&opening->connection);
-  gboolean again;
+  g_cancellable_cancel (self->opening);
+  g_clear_object (&self->opening);
+}
 
-  if (self == NULL)
-    return G_SOURCE_REMOVE;
-  self->opening = FALSE;
-  again = self->was_open;
-  if (opening->session == NULL)
+static void
+opening_failed (BbLibvirtConnection *self, const GError *error)
+{
+  end_opening (self);
+  answer_waiting (self, error);
+  if (self->was_open)
+    open_later (self);
+}
+
+static void
+opened_cb (GObject *owner, guint serial, BbLibvirtSession *session, const GError *error)
+{
+  BbLibvirtConnection *self = BB_LIBVIRT_CONNECTION (owner);
+  gboolean again = self->was_open;
+
+  if (serial != self->serial)
     {
-      answer_waiting (self, opening->error);
-      if (again)
-        open_later (self);
-      return G_SOURCE_REMOVE;
+      g_clear_pointer (&session, bb_libvirt_session_unref);
+      self->n_unanswered--;
+      if (self->was_open || self->waiting.length > 0)
+        open_connection (self);
+      return;
     }
-  self->session = g_steal_pointer (&opening->session);
+  if (session == NULL)
+    {
+      opening_failed (self, error);
+      return;
+    }
+  end_opening (self);
+  self->session = session;
   self->pool = g_thread_pool_new (call_thread, NULL, MAX_THREADS, FALSE, NULL);
   self->was_open = TRUE;
   self->pause = FIRST_PAUSE;
@@ -487,57 +290,61 @@ opened (gpointer data)
   answer_waiting (self, NULL);
   if (again)
     tell_all_watches (self);
-  return G_SOURCE_REMOVE;
-}
-
-static gpointer
-open_thread (gpointer data)
-{
-  Opening *opening = data;
-  virConnectPtr handle = virConnectOpen (opening->uri);
-  Listener *listener;
-
-  if (handle == NULL)
-    {
-      bb_libvirt_set_error (&opening->error, "libvirt: %s can't be reached", opening->uri);
-      if (opening->error->code == BB_ERROR_FAILED)
-        opening->error->code = BB_ERROR_QUOTA;
-      tell_main_loop (opened, opening);
-      return NULL;
-    }
-  opening->session = g_new0 (Session, 1);
-  g_atomic_ref_count_init (&opening->session->ref_count);
-  opening->session->handle = handle;
-  /* Drivers inside this process have none, and can't be lost; they would take the callback and never free its data. */
-  if (virConnectSetKeepAlive (handle, KEEPALIVE_SECONDS, KEEPALIVE_COUNT) >= 0)
-    {
-      listener = listener_new (opening);
-      if (virConnectRegisterCloseCallback (handle, close_cb, listener, listener_free) < 0)
-        listener_free (listener);
-    }
-  listener = listener_new (opening);
-  opening->session->event_id
-    = virConnectDomainEventRegisterAny (handle, NULL, VIR_DOMAIN_EVENT_ID_LIFECYCLE,
-                                        VIR_DOMAIN_EVENT_CALLBACK (lifecycle_cb), listener, listener_free);
-  if (opening->session->event_id < 0)
-    listener_free (listener);
-  tell_main_loop (opened, opening);
-  return NULL;
+  /* That was told before there was a session to lose. */
+  if (virConnectIsAlive (session->handle) == 0)
+    lost (self, "it was closed");
 }
 
 static void
+stopped_cb (GObject *owner, guint serial, const char *domain_name, const char *what)
+{
+  BbLibvirtConnection *self = BB_LIBVIRT_CONNECTION (owner);
+
+  if (serial == self->serial)
+    tell_watches (self, domain_name, what);
+}
+
+static void
+lost_cb (GObject *owner, guint serial, const char *why)
+{
+  BbLibvirtConnection *self = BB_LIBVIRT_CONNECTION (owner);
+
+  if (self->session != NULL && serial == self->serial)
+    lost (self, why);
+}
+
+static const BbLibvirtSessionFuncs session_funcs = { opened_cb, stopped_cb, lost_cb };
+
+static void
+open_limit_passed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GWeakRef *weak = user_data;
+  g_autoptr (BbLibvirtConnection) self = g_weak_ref_get (weak);
+  g_autoptr (GError) error = NULL;
+
+  g_weak_ref_clear (weak);
+  g_free (weak);
+  if (!bb_delay_finish (result, NULL) || self == NULL)
+    return;
+  self->serial++;
+  self->n_unanswered++;
+  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "libvirt: %s does not answer", self->uri);
+  opening_failed (self, error);
+}
+
+/* Calls wait for it as long as they may. */
+static void
 open_connection (BbLibvirtConnection *self)
 {
-  Opening *opening;
+  GWeakRef *weak;
 
-  if (self->opening || self->session != NULL)
+  if (self->opening != NULL || self->session != NULL || self->n_unanswered >= MAX_UNANSWERED)
     return;
-  self->opening = TRUE;
-  opening = g_new0 (Opening, 1);
-  opening->uri = g_strdup (self->uri);
-  opening->serial = self->serial;
-  g_weak_ref_init (&opening->connection, self);
-  g_thread_unref (g_thread_new ("libvirt-open", open_thread, opening));
+  self->opening = g_cancellable_new ();
+  weak = g_new0 (GWeakRef, 1);
+  g_weak_ref_init (weak, self);
+  bb_delay_async (OPEN_LIMIT, self->opening, open_limit_passed_cb, weak);
+  bb_libvirt_session_open (self->uri, G_OBJECT (self), self->serial, &session_funcs);
 }
 
 /* Calls. */
@@ -584,7 +391,7 @@ cancelled_late (gpointer data)
 static void
 cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
-  tell_main_loop (cancelled_late, call_ref (user_data));
+  bb_libvirt_tell_main_loop (cancelled_late, call_ref (user_data));
 }
 
 void
@@ -671,6 +478,7 @@ bb_libvirt_connection_dispose (GObject *object)
 
   /* Calls hold it, and so there is none now. */
   g_cancellable_cancel (self->disposed);
+  end_opening (self);
   drop_session (self);
   if (self->uri != NULL && g_hash_table_lookup (connections, self->uri) == self)
     g_hash_table_remove (connections, self->uri);

@@ -42,9 +42,4 @@ void bb_libvirt_connection_watch (BbLibvirtConnection *self, const char *domain_
 void bb_libvirt_connection_unwatch (BbLibvirtConnection *self, const char *domain_name, BbLibvirtDomainFunc func,
                                     gpointer user_data);
 
-/* For threads: what the last call of libvirt failed with. @format: what was being done */
-void bb_libvirt_set_error (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
-/* Its virErrorNumber. */
-int bb_libvirt_get_error_code (void);
-
 G_END_DECLS

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-libvirt-domain.h"
 
-#include "bb-libvirt-connection.h"
+#include "bb-libvirt-error.h"
 
 #include <libvirt/virterror.h>
 #include <stdlib.h>

@@ -4,10 +4,10 @@
 #include "bb-libvirt-document.h"
 #include "bb-libvirt-domain.h"
 #include "bb-libvirt-files.h"
-#include "bb-libvirt-storage.h"
+#include "bb-libvirt-images.h"
+#include "bb-libvirt-look.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 /* Seconds that libvirt may take for one step. */
 #define LOOK_LIMIT 60.0
@@ -16,8 +16,6 @@
 
 /* libvirt 9.0 hands these to QEMU as they are escaped in XML, and the comma ends the path there. */
 #define FWCFG_SPOILS "&<>'\","
-
-#define MAX_DEFINITION (4 * 1024 * 1024)
 
 typedef struct
 {
@@ -90,118 +88,6 @@ get_tag (BbInstanceRequest *request, const char *name)
 
   g_variant_lookup (bb_instance_request_get_tags (request), name, "&s", &value);
   return value;
-}
-
-/* 1. Look: is something of that name there, what is it, and what does it look like? */
-
-typedef struct
-{
-  char *uri;
-  char *name;
-  char *token;
-  char *store;
-  char *xml_file;
-  char *user_data_file;
-  gboolean has_xml;
-  /* the answers */
-  char *xml;
-  char *user_data;
-  char *uuid; /* of the domain that is defined, or of ours that runs already */
-  gboolean persistent;
-  gboolean runs_already;
-} Look;
-
-static void
-look_free (gpointer data)
-{
-  Look *look = data;
-
-  g_free (look->uri);
-  g_free (look->name);
-  g_free (look->token);
-  g_free (look->store);
-  g_free (look->xml_file);
-  g_free (look->user_data_file);
-  g_free (look->xml);
-  g_free (look->user_data);
-  g_free (look->uuid);
-  g_free (look);
-}
-
-static gboolean
-load (const char *path, char **contents, GError **error)
-{
-  g_autoptr (GError) local_error = NULL;
-  gsize length;
-
-  if (g_file_get_contents (path, contents, &length, &local_error) && length <= MAX_DEFINITION
-      && g_utf8_validate (*contents, (gssize) length, NULL))
-    return TRUE;
-  if (local_error != NULL)
-    g_set_error_literal (error, BB_ERROR, BB_ERROR_PERMANENT, local_error->message);
-  else
-    g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT, "\"%s\" is no text, or too long", path);
-  return FALSE;
-}
-
-/* Leaves those alone that somebody else has started; ends what a run of ours, long over, has left. */
-static gboolean
-judge_running (virConnectPtr connection, Look *look, BbLibvirtDomainInfo *info, GError **error)
-{
-  BbLibvirtMark *mark = info->mark;
-
-  if (mark == NULL || g_strcmp0 (mark->store, look->store) != 0 || g_strcmp0 (mark->slave, look->name) != 0)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_FAILED,
-                   "domain \"%s\" runs already, and was not started by this bbhost; it is left alone", look->name);
-      return FALSE;
-    }
-  look->uuid = g_strdup (info->uuid);
-  look->persistent = info->persistent;
-  look->runs_already = g_strcmp0 (mark->token, look->token) == 0;
-  return look->runs_already || bb_libvirt_domain_destroy (connection, info->uuid, error);
-}
-
-static gboolean
-judge_defined (virConnectPtr connection, Look *look, BbLibvirtDomainInfo *info, GError **error)
-{
-  if (look->has_xml && info->persistent)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
-                   "a domain \"%s\" is defined already; remove it with: virsh -c %s undefine %s; or leave out xml",
-                   look->name, look->uri, look->name);
-      return FALSE;
-    }
-  if (look->has_xml)
-    return look->xml_file == NULL || load (look->xml_file, &look->xml, error);
-  if (!info->persistent)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
-                   "no domain \"%s\" is defined; define it with: virsh -c %s define FILE; or set xml", look->name,
-                   look->uri);
-      return FALSE;
-    }
-  look->persistent = TRUE;
-  g_free (look->uuid);
-  look->uuid = g_strdup (info->uuid);
-  look->xml = bb_libvirt_domain_get_definition (connection, info->uuid, error);
-  return look->xml != NULL;
-}
-
-static gboolean
-look_thread (virConnectPtr connection, gpointer data, GError **error)
-{
-  Look *look = data;
-  g_autoptr (BbLibvirtDomainInfo) info = bb_libvirt_domain_find_by_name (connection, look->name, error);
-
-  if (info == NULL)
-    return FALSE;
-  if (info->state != BB_LIBVIRT_DOMAIN_NONE && info->state != BB_LIBVIRT_DOMAIN_OFF
-      && !judge_running (connection, look, info, error))
-    return FALSE;
-  if (look->user_data_file != NULL && !load (look->user_data_file, &look->user_data, error))
-    return FALSE;
-  return look->runs_already || judge_defined (connection, look, info, error);
 }
 
 /* 6. Done. */
@@ -303,40 +189,6 @@ create (GTask *task)
 
 /* 4. Make the files. */
 
-typedef struct
-{
-  char *base_image; /* NULL: no clone */
-  char *hd_image;
-  char *format;
-  gboolean overlay;
-  char *seed_file; /* NULL: no seed */
-  GBytes *seed;
-} Make;
-
-static void
-make_free (gpointer data)
-{
-  Make *make = data;
-
-  g_free (make->base_image);
-  g_free (make->hd_image);
-  g_free (make->format);
-  g_free (make->seed_file);
-  g_clear_pointer (&make->seed, g_bytes_unref);
-  g_free (make);
-}
-
-static gboolean
-make_thread (virConnectPtr connection, gpointer data, GError **error)
-{
-  Make *make = data;
-
-  if (make->seed_file != NULL && !bb_libvirt_storage_upload (connection, make->seed_file, make->seed, error))
-    return FALSE;
-  return make->base_image == NULL
-         || bb_libvirt_storage_clone (connection, make->base_image, make->hd_image, make->format, make->overlay, error);
-}
-
 static void
 made_remotely_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -367,7 +219,7 @@ static void
 make_remotely (GTask *task)
 {
   Start *start = g_task_get_task_data (task);
-  Make *make = g_new0 (Make, 1);
+  BbLibvirtMake *make = g_new0 (BbLibvirtMake, 1);
   GError *error = NULL;
 
   if (start->seed_file != NULL && !is_local (start))
@@ -377,7 +229,7 @@ make_remotely (GTask *task)
     }
   if (error != NULL)
     {
-      make_free (make);
+      bb_libvirt_make_free (make);
       fail (task, error);
       g_object_unref (task);
       return;
@@ -391,11 +243,11 @@ make_remotely (GTask *task)
     }
   if (make->base_image == NULL && make->seed_file == NULL)
     {
-      make_free (make);
+      bb_libvirt_make_free (make);
       create (task);
       return;
     }
-  bb_libvirt_connection_call_async (g_task_get_source_object (task), make_thread, make, make_free, MAKE_LIMIT,
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), bb_libvirt_make, make, bb_libvirt_make_free, MAKE_LIMIT,
                                     g_task_get_cancellable (task), made_remotely_cb, task);
 }
 
@@ -570,100 +422,13 @@ put_mark (Start *start)
 
 /* 2. Prepare: what the images are, and whether the domain uses them. */
 
-typedef struct
-{
-  char *base_image; /* NULL: nothing to check */
-  char *hd_image;
-  char *format; /* in: as configured; out: of base_image */
-  gboolean overlay;
-  gboolean locally;
-  gboolean is_local;
-  char **leftovers;
-  BbLibvirtDocument *document; /* the thread's own while it runs */
-} Prepare;
-
-static void
-prepare_free (gpointer data)
-{
-  Prepare *prepare = data;
-
-  g_free (prepare->base_image);
-  g_free (prepare->hd_image);
-  g_free (prepare->format);
-  g_strfreev (prepare->leftovers);
-  g_clear_pointer (&prepare->document, bb_libvirt_document_free);
-  g_free (prepare);
-}
-
-/* Pool, volume and path of each disk that is a volume. */
-static GPtrArray *
-resolve_volumes (virConnectPtr connection, BbLibvirtDocument *document)
-{
-  g_auto (GStrv) names = bb_libvirt_document_list_volumes (document);
-  GPtrArray *volumes = g_ptr_array_new_with_free_func (g_free);
-
-  for (char **name = names; *name != NULL; name += 2)
-    {
-      char *path = bb_libvirt_storage_get_path (connection, name[0], name[1]);
-
-      if (path == NULL)
-        continue;
-      g_ptr_array_add (volumes, g_strdup (name[0]));
-      g_ptr_array_add (volumes, g_strdup (name[1]));
-      g_ptr_array_add (volumes, path);
-    }
-  return volumes;
-}
-
-static gboolean
-find_format (virConnectPtr connection, Prepare *prepare, GError **error)
-{
-  if (prepare->locally && bb_libvirt_files_are_same (prepare->base_image, prepare->hd_image))
-    {
-      struct stat info;
-
-      /* A link that is in the way is replaced; the image itself, under another name, is not. */
-      if (lstat (prepare->hd_image, &info) != 0 || !S_ISLNK (info.st_mode))
-        {
-          g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
-                       "hd_image \"%s\" is base_image itself, which must never be written; name another file",
-                       prepare->hd_image);
-          return FALSE;
-        }
-    }
-  if (prepare->format == NULL)
-    prepare->format = prepare->locally ? bb_libvirt_files_get_format (prepare->base_image, error)
-                                       : bb_libvirt_storage_get_format (connection, prepare->base_image, error);
-  return prepare->format != NULL;
-}
-
-static gboolean
-prepare_thread (virConnectPtr connection, gpointer data, GError **error)
-{
-  Prepare *prepare = data;
-  g_autoptr (GPtrArray) volumes = NULL;
-
-  for (char **path = prepare->leftovers; *path != NULL; path++)
-    if (!(prepare->is_local ? bb_libvirt_files_remove (*path, error)
-                            : bb_libvirt_storage_remove (connection, *path, error)))
-      return FALSE;
-  if (prepare->base_image == NULL)
-    return TRUE;
-  if (!find_format (connection, prepare, error))
-    return FALSE;
-  volumes = resolve_volumes (connection, prepare->document);
-  return bb_libvirt_document_use_disk (prepare->document, prepare->hd_image,
-                                       prepare->overlay ? "qcow2" : prepare->format,
-                                       (const char *const *) volumes->pdata, volumes->len / 3, error);
-}
-
 static void
 prepared_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   Start *start = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  Prepare *prepare = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
+  BbLibvirtPrepare *prepare = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
 
   if (prepare == NULL)
     {
@@ -683,7 +448,7 @@ static void
 prepare (GTask *task, BbLibvirtDocument *document)
 {
   Start *start = g_task_get_task_data (task);
-  Prepare *data = g_new0 (Prepare, 1);
+  BbLibvirtPrepare *data = g_new0 (BbLibvirtPrepare, 1);
 
   data->base_image = g_strdup (start->base_image);
   data->hd_image = g_strdup (start->hd_image);
@@ -694,7 +459,7 @@ prepare (GTask *task, BbLibvirtDocument *document)
   data->document = document;
   data->leftovers
     = bb_libvirt_document_list_transient (document, bb_instance_request_get_slave_name (start->request));
-  bb_libvirt_connection_call_async (g_task_get_source_object (task), prepare_thread, data, prepare_free, LOOK_LIMIT,
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), bb_libvirt_prepare, data, bb_libvirt_prepare_free, LOOK_LIMIT,
                                     g_task_get_cancellable (task), prepared_cb, task);
 }
 
@@ -706,7 +471,7 @@ fill_in (const char *text, gpointer user_data, GError **error)
 
 /* The definition under our name, and the user data, filled in. */
 static BbLibvirtDocument *
-make_document (Start *start, Look *look, GError **error)
+make_document (Start *start, BbLibvirtLook *look, GError **error)
 {
   const char *text = look->xml != NULL ? look->xml : start->config->xml;
   g_autoptr (BbLibvirtDocument) document = bb_libvirt_document_new (text, error);
@@ -738,7 +503,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   Start *start = g_task_get_task_data (task);
   g_autoptr (GError) error = NULL;
-  Look *look = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
+  BbLibvirtLook *look = bb_libvirt_connection_call_finish (BB_LIBVIRT_CONNECTION (source), result, &error);
   BbLibvirtDocument *document;
 
   if (look == NULL)
@@ -813,7 +578,7 @@ bb_libvirt_start_async (BbLibvirtConnection *connection, const BbLibvirtConfig *
   g_autoptr (GTask) task = g_task_new (connection, cancellable, callback, user_data);
   Start *start = g_new0 (Start, 1);
   GError *error = NULL;
-  Look *look;
+  BbLibvirtLook *look;
 
   g_task_set_source_tag (task, bb_libvirt_start_async);
   g_task_set_check_cancellable (task, FALSE);
@@ -830,7 +595,7 @@ bb_libvirt_start_async (BbLibvirtConnection *connection, const BbLibvirtConfig *
       return;
     }
   set_identity (start);
-  look = g_new0 (Look, 1);
+  look = g_new0 (BbLibvirtLook, 1);
   look->uri = g_strdup (bb_libvirt_connection_get_uri (connection));
   look->name = g_strdup (bb_instance_request_get_slave_name (request));
   look->token = g_strdup (bb_instance_request_get_token (request));
@@ -838,7 +603,7 @@ bb_libvirt_start_async (BbLibvirtConnection *connection, const BbLibvirtConfig *
   look->has_xml = bb_libvirt_config_has_xml (config);
   look->xml_file = config->xml == NULL ? g_strdup (config->xml_file) : NULL;
   look->user_data_file = config->user_data == NULL ? g_strdup (config->user_data_file) : NULL;
-  bb_libvirt_connection_call_async (connection, look_thread, look, look_free, LOOK_LIMIT, cancellable, looked_cb,
+  bb_libvirt_connection_call_async (connection, bb_libvirt_look, look, bb_libvirt_look_free, LOOK_LIMIT, cancellable, looked_cb,
                                     g_steal_pointer (&task));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-libvirt-storage.h"
 
-#include "bb-libvirt-connection.h"
+#include "bb-libvirt-error.h"
 
+#include <bbhost/bb-error.h>
 #include <libvirt-gconfig/libvirt-gconfig.h>
 #include <libvirt/virterror.h>
 #include <libxml/parser.h>
@@ -23,39 +24,58 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (GVirConfigStorageVol, g_object_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GVirConfigStorageVolTarget, g_object_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (GVirConfigStorageVolBackingStore, g_object_unref)
 
-static virStoragePoolPtr
-find_pool (virConnectPtr connection, const char *path, GError **error)
-{
-  g_autofree char *folder = g_path_get_dirname (path);
-  virStoragePoolPtr pool = virStoragePoolLookupByTargetPath (connection, folder);
-
-  if (pool == NULL)
-    {
-      bb_libvirt_set_error (error, "no storage pool of the hypervisor is the folder \"%s\"; define and start one", folder);
-      return NULL;
-    }
-  /* A pool knows only what it has seen. */
-  virStoragePoolRefresh (pool, 0);
-  return pool;
-}
-
+/* @xml: (transfer full) (nullable), libvirt's; the answer is NULL when @path is not there or empty */
 static char *
-read_format (virStorageVolPtr volume)
+read_text (char *xml, const char *path)
 {
-  char *xml = virStorageVolGetXMLDesc (volume, 0);
   xmlDoc *doc = xml != NULL ? xmlReadMemory (xml, (int) strlen (xml), NULL, NULL, XML_PARSE_NOERROR | XML_PARSE_NONET)
                             : NULL;
   xmlXPathContext *context = doc != NULL ? xmlXPathNewContext (doc) : NULL;
-  xmlXPathObject *found = context != NULL
-                            ? xmlXPathEvalExpression ((const xmlChar *) "string(/volume/target/format/@type)", context)
-                            : NULL;
-  char *format = found != NULL && *found->stringval != '\0' ? g_strdup ((const char *) found->stringval) : NULL;
+  xmlXPathObject *found = context != NULL ? xmlXPathEvalExpression ((const xmlChar *) path, context) : NULL;
+  char *text = found != NULL && *found->stringval != '\0' ? g_strdup ((const char *) found->stringval) : NULL;
 
   xmlXPathFreeObject (found);
   xmlXPathFreeContext (context);
   xmlFreeDoc (doc);
   free (xml);
-  return format;
+  return text;
+}
+
+static gboolean
+is_in_folder (virStoragePoolPtr pool, const char *folder)
+{
+  g_autofree char *text = read_text (virStoragePoolGetXMLDesc (pool, 0), "string(/pool/target/path)");
+  g_autofree char *target = text != NULL ? g_canonicalize_filename (text, "/") : NULL;
+
+  return g_strcmp0 (target, folder) == 0;
+}
+
+/* Asks each pool, as only one of libvirt's drivers can be asked for the pool of a folder. */
+static virStoragePoolPtr
+find_pool (virConnectPtr connection, const char *path, GError **error)
+{
+  g_autofree char *folder = g_path_get_dirname (path);
+  virStoragePoolPtr *pools = NULL;
+  virStoragePoolPtr pool = NULL;
+  int n = virConnectListAllStoragePools (connection, &pools, VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE);
+
+  if (n < 0)
+    bb_libvirt_set_error (error, "listing the storage pools");
+  for (int i = 0; i < n; i++)
+    if (pool == NULL && is_in_folder (pools[i], folder))
+      pool = pools[i];
+    else
+      virStoragePoolFree (pools[i]);
+  free (pools);
+  if (pool == NULL && n >= 0)
+    g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
+                 "no active storage pool of the hypervisor is the folder \"%s\"; define and start one with: virsh "
+                 "pool-create-as NAME dir --target FOLDER",
+                 folder);
+  /* A pool knows only what it has seen. */
+  if (pool != NULL)
+    virStoragePoolRefresh (pool, 0);
+  return pool;
 }
 
 char *
@@ -63,7 +83,8 @@ bb_libvirt_storage_get_format (virConnectPtr connection, const char *base, GErro
 {
   g_autoptr (Pool) pool = find_pool (connection, base, NULL);
   g_autoptr (Volume) volume = virStorageVolLookupByPath (connection, base);
-  char *format = volume != NULL ? read_format (volume) : NULL;
+  char *format
+    = volume != NULL ? read_text (virStorageVolGetXMLDesc (volume, 0), "string(/volume/target/format/@type)") : NULL;
 
   if (format == NULL && volume == NULL)
     bb_libvirt_set_error (error, "base_image \"%s\" is in no storage pool of the hypervisor; set base_format", base);

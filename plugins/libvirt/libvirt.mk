@@ -15,7 +15,11 @@ noinst_LTLIBRARIES += %D%/libbblibvirt.la
 	%D%/bb-libvirt-connection.c %D%/bb-libvirt-connection.h \
 	%D%/bb-libvirt-document.c %D%/bb-libvirt-document.h \
 	%D%/bb-libvirt-domain.c %D%/bb-libvirt-domain.h \
+	%D%/bb-libvirt-error.c %D%/bb-libvirt-error.h \
 	%D%/bb-libvirt-files.c %D%/bb-libvirt-files.h \
+	%D%/bb-libvirt-images.c %D%/bb-libvirt-images.h \
+	%D%/bb-libvirt-look.c %D%/bb-libvirt-look.h \
+	%D%/bb-libvirt-session.c %D%/bb-libvirt-session.h \
 	%D%/bb-libvirt-slave.c %D%/bb-libvirt-slave.h \
 	%D%/bb-libvirt-start.c %D%/bb-libvirt-start.h \
 	%D%/bb-libvirt-stop.c %D%/bb-libvirt-stop.h \
