@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "bb-delay-private.h"
 #include "bb-error.h"
 #include "bb-libvirt-config.h"
 #include "bb-libvirt-connection.h"
@@ -251,18 +254,23 @@ test_not_defined (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
 /* V14: while it runs its metadata has it all; the definition is never touched. */
 static void
-test_metadata (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+test_metadata (Fixture *f, gconstpointer data)
 {
   g_autoptr (BbInstance) instance = NULL;
+  g_autofree char *auth = NULL;
   g_autofree char *live = NULL;
   virDomainPtr domain;
   char *xml;
 
   define (f->backend, "bot1");
+  if (data != NULL)
+    set_option (f->backend, "masterFQDN", data);
   instance = start (f);
   g_assert_true (g_str_has_suffix (bb_instance_get_id (instance), "/" TOKEN));
   live = dump (f->backend, "bot1");
-  g_assert_nonnull (strstr (live, "username=\"bot1\" password=\"" BB_LATENT_SUITE_PASSWORD "\" master=\"127.0.0.1\""));
+  auth = g_strdup_printf ("username=\"bot1\" password=\"" BB_LATENT_SUITE_PASSWORD "\" master=\"%s\"",
+                          data != NULL ? (const char *) data : "127.0.0.1");
+  g_assert_nonnull (strstr (live, auth));
   stop (f, instance);
   domain = virDomainLookupByName (f->backend->raw, "bot1");
   xml = virDomainGetXMLDesc (domain, VIR_DOMAIN_XML_SECURE);
@@ -408,20 +416,74 @@ test_similar_name (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (bb_latent_suite_stop (other, theirs, TRUE, &error));
 }
 
-/* V8: the driver's guests shut down at once. */
 static void
-test_graceful (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+note_end_cb (const char *what, gpointer user_data)
 {
+  char **end = user_data;
+
+  g_free (*end);
+  *end = g_strdup (what);
+}
+
+static gboolean
+is_set (gpointer user_data)
+{
+  return *(char **) user_data != NULL;
+}
+
+static gint refuses_shut_down;
+
+/* In place of libvirt's own, as its test driver never fails at this. */
+int
+virDomainShutdown (virDomainPtr domain)
+{
+  return g_atomic_int_get (&refuses_shut_down) ? -1 : virDomainShutdownFlags (domain, 0);
+}
+
+typedef struct
+{
+  const char *graceful;
+  gboolean refused;
+  gboolean fast;
+  const char *end;
+} StopCase;
+
+/* The driver's guests shut down at once. */
+static void
+test_stop (Fixture *f, gconstpointer data)
+{
+  const StopCase *c = data;
+  g_autoptr (BbLibvirtConnection) connection = bb_libvirt_connection_get (URI);
   g_autoptr (BbInstance) instance = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *end = NULL;
   gboolean told = FALSE;
+  virDomainPtr domain;
 
   set_xml (f->backend);
-  set_option (f->backend, "graceful_shutdown", "true");
+  set_option (f->backend, "graceful_shutdown", c->graceful);
   g_signal_connect (f->slave, "instance-changed", G_CALLBACK (count_cb), &told);
+  bb_libvirt_connection_watch (connection, "bot1", note_end_cb, &end);
   instance = start (f);
-  stop (f, instance);
+  domain = virDomainLookupByName (f->backend->raw, "bot1");
+  g_atomic_int_set (&refuses_shut_down, c->refused);
+  g_assert_true (bb_latent_suite_stop (f->slave, instance, c->fast, &error));
+  g_assert_no_error (error);
+  bb_test_run_until_true (is_set, &end);
+  g_assert_cmpstr (end, ==, c->end);
   g_assert_false (told);
+  g_assert_cmpint (virDomainIsActive (domain), !=, 1);
+  virDomainFree (domain);
+  bb_libvirt_connection_unwatch (connection, "bot1", note_end_cb, &end);
+  g_atomic_int_set (&refuses_shut_down, FALSE);
 }
+
+static const StopCase stop_cases[] = {
+  { "false", FALSE, FALSE, "the domain was destroyed" },
+  { "true", FALSE, FALSE, "the guest has shut down" },
+  { "true", TRUE, FALSE, "the domain was destroyed" },
+  { "true", FALSE, TRUE, "the domain was destroyed" },
+};
 
 static void
 assert_contents (const char *path, const char *contents)
@@ -490,6 +552,38 @@ test_full_copy (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_true (g_str_has_prefix (copy, "the base image"));
   stop (f, instance);
   assert_file_count (f, 1);
+}
+
+/* V5: what is configured is believed, and qemu-img is told. */
+static void
+test_base_format (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (!has_qemu_img ())
+    return;
+  set_option (f->backend, "base_image", f->backend->base_image);
+  set_option (f->backend, "base_format", "vpc");
+  set_xml (f->backend);
+  g_assert_null (bb_latent_suite_start (f->slave, f->request, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "can't be made: qemu-img: "));
+  g_assert_nonnull (strstr (error->message, "invalid VPC image"));
+  assert_file_count (f, 1);
+}
+
+/* Without base_image it is the user's. */
+static void
+test_image_as_it_is (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (BbInstance) instance = NULL;
+
+  g_assert_true (g_file_set_contents (f->backend->hd_image, "an image", -1, NULL));
+  set_xml (f->backend);
+  instance = start (f);
+  g_assert_cmpuint (f->resources->len, ==, 0);
+  stop (f, instance);
+  assert_contents (f->backend->hd_image, "an image");
 }
 
 /* V5: the reason is qemu-img's, and nothing half-made stays. */
@@ -581,15 +675,74 @@ test_fwcfg (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   stop (f, instance);
 }
 
-static void
-test_interpolated (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+static char *
+get_seed (Fixture *f, gsize *length, struct stat *info)
 {
+  const char *resource = f->resources->pdata[0];
+  const char *path = resource + strlen ("file:");
+  char *seed = NULL;
+
+  g_assert_true (g_str_has_prefix (resource, "file:"));
+  g_assert_cmpint (stat (path, info), ==, 0);
+  g_assert_true (g_file_get_contents (path, &seed, length, NULL));
+  return seed;
+}
+
+static gboolean
+contains (const char *data, gsize length, const char *text)
+{
+  return memmem (data, length, text, strlen (text)) != NULL;
+}
+
+/* A10: a disk that only QEMU may read, gone after the stop. */
+static void
+test_nocloud (Fixture *f, gconstpointer data)
+{
+  const char *how = data;
+  g_autofree char *folder = g_build_filename (f->dir, "seeds", NULL);
+  g_autofree char *user_data = bb_test_write_file (f->dir, "user-data", 0600, "#cloud-config of %(slave:name)s!");
   g_autoptr (BbInstance) instance = NULL;
   g_autofree char *live = NULL;
+  g_autofree char *seed = NULL;
+  struct stat info;
+  gsize length;
 
-  set_option (f->backend, "xml",
-              "<domain type='test'><title>%(slave:name)s of %(prop:branch)s, 100 %%</title><memory>65536</memory>"
-              "<os><type>hvm</type></os></domain>");
+  set_xml (f->backend);
+  set_option (f->backend, "hand_over", "nocloud");
+  g_assert_cmpint (g_mkdir (folder, 0700), ==, 0);
+  if (g_str_equal (how, "hand_over_directory"))
+    set_option (f->backend, how, folder);
+  else if (g_str_equal (how, "hand_over_group"))
+    set_option (f->backend, how, "root");
+  else if (g_str_equal (how, "user_data"))
+    set_option (f->backend, how, "#cloud-config of %(slave:name)s!");
+  else if (g_str_equal (how, "user_data_file"))
+    set_option (f->backend, how, user_data);
+  instance = start (f);
+  live = dump (f->backend, "bot1");
+  g_assert_null (strstr (live, BB_LATENT_SUITE_PASSWORD));
+  seed = get_seed (f, &length, &info);
+  g_assert_true (contains (seed, length, "name=bot1\npassword=" BB_LATENT_SUITE_PASSWORD "\n"));
+  g_assert_cmpint (contains (seed, length, "#cloud-config of bot1!"), ==, g_str_has_prefix (how, "user_data"));
+  g_assert_cmpint (contains (seed, length, "path: /etc/bbhost/slave"), ==, !g_str_has_prefix (how, "user_data"));
+  g_assert_cmpint (info.st_mode & 0777, ==, g_str_equal (how, "hand_over_group") ? 0640 : 0600);
+  g_assert_cmpint (strstr (f->resources->pdata[0], "/seeds/") != NULL, ==, g_str_equal (how, "hand_over_directory"));
+  stop (f, instance);
+  g_assert_cmpint (stat ((const char *) f->resources->pdata[0] + strlen ("file:"), &info), ==, -1);
+}
+
+static void
+test_interpolated (Fixture *f, gconstpointer data)
+{
+  const char *xml = "<domain type='test'><title>%(slave:name)s of %(prop:branch)s, 100 %%</title>"
+                    "<memory>65536</memory><os><type>hvm</type></os></domain>";
+  g_autoptr (BbInstance) instance = NULL;
+  g_autofree char *file = NULL;
+  g_autofree char *live = NULL;
+
+  if (data != NULL)
+    file = bb_test_write_file (f->dir, "slave.xml", 0600, xml);
+  set_option (f->backend, data != NULL ? data : "xml", data != NULL ? file : xml);
   instance = start (f);
   live = dump (f->backend, "bot1");
   g_assert_nonnull (strstr (live, "<title>bot1 of trunk, 100 %</title>"));
@@ -614,6 +767,108 @@ test_bad_xml (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_null (bb_latent_suite_start (f->slave, f->request, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_PERMANENT);
   g_assert_true (g_str_has_prefix (error->message, "slave bot1: libvirt: starting the domain: "));
+}
+
+/* The driver's pool, which has volumes but no files. */
+
+#define POOL "/default-pool"
+#define POOL_BASE POOL "/base.qcow2"
+#define POOL_DISK POOL "/bot1.qcow2"
+
+static virStorageVolPtr
+make_volume (Backend *backend, const char *name, const char *format)
+{
+  virStoragePoolPtr pool = virStoragePoolLookupByName (backend->raw, "default-pool");
+  g_autofree char *xml
+    = g_strdup_printf ("<volume><name>%s</name><capacity>1048576</capacity><target><format type='%s'/></target></volume>",
+                       name, format);
+  virStorageVolPtr volume = virStorageVolCreateXML (pool, xml, 0);
+
+  g_assert_nonnull (volume);
+  virStoragePoolFree (pool);
+  return volume;
+}
+
+/* (nullable): NULL when there is no such volume */
+static char *
+dump_volume (Backend *backend, const char *path)
+{
+  virStorageVolPtr volume = virStorageVolLookupByPath (backend->raw, path);
+  char *xml = volume != NULL ? virStorageVolGetXMLDesc (volume, 0) : NULL;
+  char *copy = g_strdup (xml);
+
+  free (xml);
+  if (volume != NULL)
+    virStorageVolFree (volume);
+  return copy;
+}
+
+static void
+set_pool_disk (Backend *backend, const char *hd_image)
+{
+  set_option (backend, "clone_with", "storage");
+  g_free (backend->hd_image);
+  backend->hd_image = g_strdup (hd_image);
+  set_option (backend, "hd_image", hd_image);
+  set_option (backend, "base_image", POOL_BASE);
+  set_xml (backend);
+}
+
+/* V3, C13: by libvirt itself, and in the row; its driver keeps what the volume lies over to itself. */
+static void
+test_pool_clone (Fixture *f, gconstpointer data)
+{
+  virStorageVolPtr base = make_volume (f->backend, "base.qcow2", "qed");
+  gboolean overlay = g_str_equal (data, "true");
+  g_autoptr (BbInstance) instance = NULL;
+  g_autofree char *made = NULL;
+  g_autofree char *live = NULL;
+  g_autofree char *left = NULL;
+  g_autofree char *base_left = NULL;
+
+  set_option (f->backend, "cheap_copy", data);
+  set_pool_disk (f->backend, POOL_DISK);
+  instance = start (f);
+  g_assert_cmpstr (f->resources->pdata[0], ==, "volume:" POOL_DISK);
+  made = dump_volume (f->backend, POOL_DISK);
+  g_assert_nonnull (strstr (made, overlay ? "<format type='qcow2'/>" : "<format type='qed'/>"));
+  live = dump (f->backend, "bot1");
+  g_assert_nonnull (strstr (live, overlay ? "type='qcow2'" : "type='qed'"));
+  stop (f, instance);
+  left = dump_volume (f->backend, POOL_DISK);
+  g_assert_null (left);
+  base_left = dump_volume (f->backend, POOL_BASE);
+  g_assert_nonnull (base_left);
+  virStorageVolDelete (base, 0);
+  virStorageVolFree (base);
+}
+
+/* V5 */
+static void
+test_pool_base_missing (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autoptr (GError) error = NULL;
+
+  set_pool_disk (f->backend, POOL_DISK);
+  g_assert_null (bb_latent_suite_start (f->slave, f->request, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_PERMANENT);
+  g_assert_true (g_str_has_prefix (error->message, "slave bot1: libvirt: base_image \"" POOL_BASE
+                                                   "\" is in no storage pool of the hypervisor; set base_format: "));
+}
+
+static void
+test_pool_missing (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  virStorageVolPtr base = make_volume (f->backend, "base.qcow2", "qcow2");
+  g_autoptr (BbInstance) lost = bb_instance_new ("", TOKEN);
+
+  set_pool_disk (f->backend, "/no pool/bot1.qcow2");
+  assert_start_fails (f, BB_ERROR_PERMANENT,
+                      "slave bot1: libvirt: no active storage pool of the hypervisor is the folder \"/no pool\"; make one "
+                      "with: virsh pool-create-as NAME dir --target \"/no pool\"");
+  stop (f, lost);
+  virStorageVolDelete (base, 0);
+  virStorageVolFree (base);
 }
 
 /* V9: an error that says so, and then another attempt. */
@@ -674,17 +929,25 @@ test_hang (void)
   g_autoptr (GAsyncResult) hung = NULL;
   g_autoptr (GAsyncResult) cancelled = NULL;
   g_autoptr (GAsyncResult) quick = NULL;
+  g_autoptr (GAsyncResult) elsewhere = NULL;
   g_autoptr (GError) error = NULL;
+  g_autofree char *dir = bb_test_make_dir ();
+  g_autofree char *node = bb_test_write_file (dir, "node.xml", 0600, "<node/>");
+  g_autofree char *other_uri = g_strconcat ("test://", node, NULL);
+  g_autoptr (BbLibvirtConnection) other = bb_libvirt_connection_get (other_uri);
   static Gate gate;
 
   g_assert_true (connection == same);
-  bb_libvirt_connection_call_async (connection, hang_thread, &gate, NULL, 0.2, NULL, bb_test_store_result, &hung);
+  bb_libvirt_connection_call_async (connection, hang_thread, &gate, NULL, 1, NULL, bb_test_store_result, &hung);
   bb_libvirt_connection_call_async (connection, hang_thread, &gate, NULL, 60, cancellable, bb_test_store_result,
                                     &cancelled);
   bb_libvirt_connection_call_async (connection, quick_thread, &gate, NULL, 60, NULL, bb_test_store_result, &quick);
   bb_test_run_until_result (&quick);
   g_assert_nonnull (bb_libvirt_connection_call_finish (connection, quick, &error));
   g_assert_null (hung);
+  bb_libvirt_connection_call_async (other, quick_thread, &gate, NULL, 60, NULL, bb_test_store_result, &elsewhere);
+  bb_test_run_until_result (&elsewhere);
+  g_assert_nonnull (bb_libvirt_connection_call_finish (other, elsewhere, &error));
   bb_test_run_until_result (&hung);
   g_assert_null (bb_libvirt_connection_call_finish (connection, hung, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_TIMEOUT);
@@ -698,6 +961,98 @@ test_hang (void)
   gate.go = TRUE;
   g_cond_broadcast (&gate.cond);
   g_mutex_unlock (&gate.mutex);
+  bb_test_remove_dir (dir);
+}
+
+/* A minute is a quarter of a second. */
+static gpointer
+hasty_start (gint64 delay_us, void (*func) (gpointer data), gpointer data, gpointer user_data)
+{
+  return GUINT_TO_POINTER (g_timeout_add_once ((guint) (delay_us / 1000 / 240), func, data));
+}
+
+static void
+hasty_stop (gpointer timer, gpointer user_data)
+{
+  g_source_remove (GPOINTER_TO_UINT (timer));
+}
+
+static gint64
+hasty_now_us (gpointer user_data)
+{
+  return g_get_monotonic_time () * 240;
+}
+
+static const BbDelayTimers hasty_timers = { hasty_start, hasty_stop, hasty_now_us };
+
+static void
+call_silent (BbLibvirtConnection *connection)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  bb_libvirt_connection_call_async (connection, quick_thread, connection, NULL, 120, NULL, bb_test_store_result, &result);
+  bb_test_run_until_result (&result);
+  g_assert_null (bb_libvirt_connection_call_finish (connection, result, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_TIMEOUT);
+  g_assert_true (g_str_has_suffix (error->message, " does not answer"));
+}
+
+/* It accepts, and lets nobody in. */
+static guint
+accept_all (GSocket *listener, GPtrArray *accepted)
+{
+  GSocket *socket;
+
+  while ((socket = g_socket_accept (listener, NULL, NULL)) != NULL)
+    g_ptr_array_add (accepted, socket);
+  return accepted->len;
+}
+
+static void
+test_silent (void)
+{
+  g_autofree char *dir = bb_test_make_dir ();
+  g_autofree char *path = g_build_filename (dir, "socket", NULL);
+  g_autofree char *uri = g_strdup_printf ("qemu+unix:///system?socket=%s", path);
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (path);
+  g_autoptr (GSocket) listener = g_socket_new (G_SOCKET_FAMILY_UNIX, G_SOCKET_TYPE_STREAM, 0, NULL);
+  g_autoptr (GPtrArray) accepted = g_ptr_array_new_with_free_func (g_object_unref);
+  BbLibvirtConnection *connection = bb_libvirt_connection_get (uri);
+
+  g_assert_true (g_socket_bind (listener, address, TRUE, NULL));
+  g_assert_true (g_socket_listen (listener, NULL));
+  g_socket_set_blocking (listener, FALSE);
+  bb_delay_set_timers (&hasty_timers, NULL);
+  /* Each call makes an attempt of its own, until as many as may be are in the air. */
+  for (guint i = 0; i < 6; i++)
+    {
+      call_silent (connection);
+      g_assert_cmpuint (accept_all (listener, accepted), ==, MIN (i + 1, 4));
+    }
+  /* They end, and there is room for more. */
+  g_ptr_array_set_size (accepted, 0);
+  bb_delay_set_timers (NULL, NULL);
+  g_socket_close (listener, NULL);
+  {
+    g_autoptr (GError) error = NULL;
+    g_autoptr (GAsyncResult) result = NULL;
+
+    do
+      {
+        g_clear_error (&error);
+        g_clear_object (&result);
+        bb_libvirt_connection_call_async (connection, quick_thread, connection, NULL, 0.2, NULL, bb_test_store_result,
+                                          &result);
+        bb_test_run_until_result (&result);
+        g_assert_null (bb_libvirt_connection_call_finish (connection, result, &error));
+      }
+    while (g_error_matches (error, BB_ERROR, BB_ERROR_TIMEOUT));
+    g_assert_error (error, BB_ERROR, BB_ERROR_QUOTA);
+    g_assert_nonnull (strstr (error->message, "can't be reached"));
+  }
+  g_object_unref (connection);
+  bb_test_remove_dir (dir);
 }
 
 int
@@ -707,34 +1062,52 @@ main (int argc, char **argv)
   {
     const char *path;
     void (*func) (Fixture *f, gconstpointer data);
+    gconstpointer data;
   } tests[] = {
-    { "/libvirt/start/not-defined", test_not_defined },
-    { "/libvirt/start/metadata", test_metadata },
-    { "/libvirt/start/transient", test_transient },
-    { "/libvirt/start/xml-and-defined", test_xml_and_defined },
-    { "/libvirt/start/runs-already", test_runs_already },
-    { "/libvirt/start/started-before", test_started_before },
-    { "/libvirt/start/left-over", test_left_over },
-    { "/libvirt/start/similar-name", test_similar_name },
-    { "/libvirt/start/fwcfg", test_fwcfg },
-    { "/libvirt/start/interpolated", test_interpolated },
-    { "/libvirt/start/bad-xml", test_bad_xml },
-    { "/libvirt/start/unreachable", test_unreachable },
-    { "/libvirt/image/overlay", test_overlay },
-    { "/libvirt/image/full-copy", test_full_copy },
-    { "/libvirt/image/copy-fails", test_copy_fails },
-    { "/libvirt/image/base-missing", test_base_missing },
-    { "/libvirt/image/base-is-disk", test_base_is_disk },
-    { "/libvirt/image/other-disk", test_other_disk },
-    { "/libvirt/event/destroyed", test_destroyed },
-    { "/libvirt/stop/graceful", test_graceful },
+    { "/libvirt/start/V1-not-defined", test_not_defined, NULL },
+    { "/libvirt/start/V14-metadata", test_metadata, NULL },
+    { "/libvirt/start/V14-metadata/masterFQDN", test_metadata, "master.example" },
+    { "/libvirt/start/V2-transient", test_transient, NULL },
+    { "/libvirt/start/V2-xml-and-defined", test_xml_and_defined, NULL },
+    { "/libvirt/start/V7-C4-runs-already", test_runs_already, NULL },
+    { "/libvirt/start/V7-started-before", test_started_before, NULL },
+    { "/libvirt/start/V7-left-over", test_left_over, NULL },
+    { "/libvirt/start/C4-similar-name", test_similar_name, NULL },
+    { "/libvirt/start/A10-fwcfg", test_fwcfg, NULL },
+    { "/libvirt/start/A10-nocloud", test_nocloud, "" },
+    { "/libvirt/start/nocloud/directory", test_nocloud, "hand_over_directory" },
+    { "/libvirt/start/nocloud/group", test_nocloud, "hand_over_group" },
+    { "/libvirt/start/nocloud/user-data", test_nocloud, "user_data" },
+    { "/libvirt/start/nocloud/user-data-file", test_nocloud, "user_data_file" },
+    { "/libvirt/start/interpolated", test_interpolated, NULL },
+    { "/libvirt/start/interpolated-file", test_interpolated, "xml_file" },
+    { "/libvirt/start/bad-xml", test_bad_xml, NULL },
+    { "/libvirt/start/V9-unreachable", test_unreachable, NULL },
+    { "/libvirt/image/V3-V4-C13-overlay", test_overlay, NULL },
+    { "/libvirt/image/V5-base-format", test_base_format, NULL },
+    { "/libvirt/image/V3-full-copy", test_full_copy, NULL },
+    { "/libvirt/image/as-it-is", test_image_as_it_is, NULL },
+    { "/libvirt/image/V5-copy-fails", test_copy_fails, NULL },
+    { "/libvirt/image/V5-base-missing", test_base_missing, NULL },
+    { "/libvirt/image/base-is-disk", test_base_is_disk, NULL },
+    { "/libvirt/image/V6-other-disk", test_other_disk, NULL },
+    { "/libvirt/pool/V3-C13-overlay", test_pool_clone, "true" },
+    { "/libvirt/pool/V3-full-copy", test_pool_clone, "false" },
+    { "/libvirt/pool/V5-base-missing", test_pool_base_missing, NULL },
+    { "/libvirt/pool/missing", test_pool_missing, NULL },
+    { "/libvirt/event/V12-destroyed", test_destroyed, NULL },
+    { "/libvirt/stop/V8-destroyed", test_stop, &stop_cases[0] },
+    { "/libvirt/stop/V8-graceful", test_stop, &stop_cases[1] },
+    { "/libvirt/stop/V8-refused", test_stop, &stop_cases[2] },
+    { "/libvirt/stop/V8-fast", test_stop, &stop_cases[3] },
   };
 
   g_test_init (&argc, &argv, NULL);
   bb_latent_suite_add (&suite_xml);
   bb_latent_suite_add (&suite_defined);
   for (gsize i = 0; i < G_N_ELEMENTS (tests); i++)
-    g_test_add (tests[i].path, Fixture, NULL, fixture_set_up, tests[i].func, fixture_tear_down);
-  g_test_add_func ("/libvirt/connection/hang", test_hang);
+    g_test_add (tests[i].path, Fixture, tests[i].data, fixture_set_up, tests[i].func, fixture_tear_down);
+  g_test_add_func ("/libvirt/connection/V11-V13-hang", test_hang);
+  g_test_add_func ("/libvirt/connection/V11-silent", test_silent);
   return g_test_run ();
 }

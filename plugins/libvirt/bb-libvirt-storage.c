@@ -69,9 +69,9 @@ find_pool (virConnectPtr connection, const char *path, GError **error)
   free (pools);
   if (pool == NULL && n >= 0)
     g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
-                 "no active storage pool of the hypervisor is the folder \"%s\"; define and start one with: virsh "
-                 "pool-create-as NAME dir --target FOLDER",
-                 folder);
+                 "no active storage pool of the hypervisor is the folder \"%s\"; make one with: virsh pool-create-as "
+                 "NAME dir --target \"%s\"",
+                 folder, folder);
   /* A pool knows only what it has seen. */
   if (pool != NULL)
     virStoragePoolRefresh (pool, 0);
