@@ -283,6 +283,33 @@ test_local_uris (void)
   g_assert_false (bb_libvirt_uri_is_local ("qemu://host/system"));
 }
 
+static void
+set_option (gpointer config, const char *key, const char *value)
+{
+  g_autoptr (GError) error = NULL;
+
+  bb_option_parse (bb_option_find (bb_libvirt_options, key), config, value, NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+test_defaults (void)
+{
+  gpointer config = bb_option_struct_new_default (bb_libvirt_options);
+
+  g_assert_cmpstr (bb_libvirt_config_get_uri (config), ==, "qemu:///system");
+  g_assert_true (bb_libvirt_config_clones_locally (config));
+  g_assert_cmpint (bb_libvirt_config_get_hand_over (config), ==, BB_LIBVIRT_HAND_OVER_METADATA);
+  set_option (config, "xml", "<domain/>");
+  g_assert_cmpint (bb_libvirt_config_get_hand_over (config), ==, BB_LIBVIRT_HAND_OVER_NOTHING);
+  set_option (config, "uri", "qemu+ssh://root@host/system");
+  g_assert_cmpstr (bb_libvirt_config_get_uri (config), ==, "qemu+ssh://root@host/system");
+  g_assert_false (bb_libvirt_config_clones_locally (config));
+  set_option (config, "clone_with", "qemu-img");
+  g_assert_true (bb_libvirt_config_clones_locally (config));
+  bb_option_struct_free (bb_libvirt_options, config);
+}
+
 /* Files. */
 
 static void
@@ -373,12 +400,12 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/libvirt/document/refused", test_refused);
   g_test_add_func ("/libvirt/document/fill-in", test_fill_in);
-  g_test_add_func ("/libvirt/document/disk/missing", test_disk_missing);
-  g_test_add_func ("/libvirt/document/disk/format", test_disk_format);
-  g_test_add_func ("/libvirt/document/disk/link", test_disk_link);
-  g_test_add_func ("/libvirt/document/transient", test_transient);
-  g_test_add_func ("/libvirt/document/mark", test_mark);
-  g_test_add_func ("/libvirt/document/hand-over", test_hand_over);
+  g_test_add_func ("/libvirt/document/V6-disk-missing", test_disk_missing);
+  g_test_add_func ("/libvirt/document/V4-disk-format", test_disk_format);
+  g_test_add_func ("/libvirt/document/V4-disk-link", test_disk_link);
+  g_test_add_func ("/libvirt/document/C13-transient", test_transient);
+  g_test_add_func ("/libvirt/document/C4-mark", test_mark);
+  g_test_add_func ("/libvirt/document/A10-hand-over", test_hand_over);
   for (gsize i = 0; i < G_N_ELEMENTS (config_cases); i++)
     {
       g_autofree char *path = g_strdup_printf ("/libvirt/config/%" G_GSIZE_FORMAT, i);
@@ -386,8 +413,9 @@ main (int argc, char **argv)
       g_test_add_data_func (path, &config_cases[i], test_config);
     }
   g_test_add_func ("/libvirt/config/local-uris", test_local_uris);
+  g_test_add_func ("/libvirt/config/defaults", test_defaults);
   g_test_add_func ("/libvirt/files/formats", test_formats);
-  g_test_add_func ("/libvirt/files/secret", test_secret);
+  g_test_add_func ("/libvirt/files/A10-secret", test_secret);
   g_test_add_func ("/libvirt/files/seed", test_seed);
   g_test_add_func ("/libvirt/files/tail", test_tail);
   return g_test_run ();
