@@ -5,6 +5,7 @@ integration_tests = \
 	%D%/integration/test-restart.py \
 	%D%/integration/test-latent.py \
 	%D%/integration/test-commands.py \
+	%D%/integration/test-manual.py \
 	%D%/integration/test-tls.py
 TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) \

@@ -32,7 +32,7 @@ static const char *const next_slave_choices[] = { "least-loaded", "first", "rand
     #KEY, BB_OPTION_##TYPE, G_STRUCT_OFFSET (BuilderText, KEY), FALLBACK, 0, 0, FLAGS, CHOICES, HELP                   \
   }
 
-static const BbOption builder_options[] = {
+const BbOption bb_config_builder_options[] = {
   OPTION (slavenames, STRINGS, NULL, 0, NULL, N_("Slaves that may run its builds: names or patterns with * and ?.")),
   OPTION (steps, STRINGS, NULL, BB_OPTION_REQUIRED, NULL, N_("Its steps, in order.")),
   OPTION (properties, PAIRS, NULL, 0, NULL, N_("Properties of all its builds: NAME=VALUE.")),
@@ -267,8 +267,8 @@ load_builder (Context *context, const BbConfigGroup *group)
       bb_config_error (loader, group, NULL, "this name is for commands that people run; choose another one");
       return;
     }
-  bb_option_struct_init (builder_options, &text);
-  bb_config_parse_group (loader, group, builder_options, NULL, "a builder", &text);
+  bb_option_struct_init (bb_config_builder_options, &text);
+  bb_config_parse_group (loader, group, bb_config_builder_options, NULL, "a builder", &text);
   builder = g_new0 (BbBuilderConfig, 1);
   builder->name = g_strdup (group->name);
   builder->origin = bb_config_origin (group);
@@ -284,7 +284,7 @@ load_builder (Context *context, const BbConfigGroup *group)
   check_builddir (context, group, builder);
   g_ptr_array_add (loader->config->builders, builder);
   g_hash_table_insert (loader->config->builder_names, builder->name, builder);
-  bb_option_struct_clear (builder_options, &text);
+  bb_option_struct_clear (bb_config_builder_options, &text);
 }
 
 static void

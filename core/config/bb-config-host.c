@@ -19,7 +19,7 @@
   }
 
 #define OWNER BbHostConfig
-static const BbOption host_options[] = {
+const BbOption bb_config_host_options[] = {
   OPTION (name, STRING, NULL, 0, 0, 0, N_("What this host is called in cloud tags and mails; default: the machine's name.")),
   OPTION (admin, ADDRESSES, NULL, 0, 0, 0, N_("Who gets mail about the host itself.")),
   OPTION (state_directory, PATH, NULL, 0, 0, 0, N_("Where the store and the logs of builds are.")),
@@ -42,7 +42,7 @@ static const BbOption host_options[] = {
 #undef OWNER
 
 #define OWNER BbListenerConfig
-static const BbOption listener_options[] = {
+const BbOption bb_config_listener_options[] = {
   OPTION (protocol, STRING, "pb", 0, 0, 0, N_("\"pb\", which every slave and worker speaks.")),
   OPTION (address, STRING, NULL, 0, 0, 0, N_("The IP address to listen on; default: all.")),
   OPTION (port, INTEGER, G_STRINGIFY (DEFAULT_PORT), 0, 65535, 0,
@@ -67,8 +67,9 @@ bb_config_load_host (BbConfigLoader *loader)
   BbHostConfig *host = &loader->config->host;
   const BbConfigGroup *group = get_host_group (loader);
 
-  bb_option_struct_init (host_options, host);
-  if (group != NULL && bb_config_parse_group (loader, group, host_options, NULL, "[host]", host) && host->name != NULL)
+  bb_option_struct_init (bb_config_host_options, host);
+  if (group != NULL && bb_config_parse_group (loader, group, bb_config_host_options, NULL, "[host]", host) &&
+      host->name != NULL)
     {
       if (*host->name == '\0')
         bb_config_error (loader, group, "name", "is empty; remove the line for the machine's own name");
@@ -82,7 +83,7 @@ bb_config_load_host (BbConfigLoader *loader)
 void
 bb_host_config_clear (BbHostConfig *host)
 {
-  bb_option_struct_clear (host_options, host);
+  bb_option_struct_clear (bb_config_host_options, host);
 }
 
 /* What the library says of a file that isn't there can't be read by people. */
@@ -176,9 +177,9 @@ bb_config_load_listeners (BbConfigLoader *loader)
 
       listener = g_new0 (BbListenerConfig, 1);
       listener->name = g_strdup (group->name);
-      bb_option_struct_init (listener_options, listener);
+      bb_option_struct_init (bb_config_listener_options, listener);
       if (bb_config_check_name (loader, group, group->name, "listener") &&
-          bb_config_parse_group (loader, group, listener_options, NULL, "a listener", listener))
+          bb_config_parse_group (loader, group, bb_config_listener_options, NULL, "a listener", listener))
         check_listener (loader, group, listener);
       g_ptr_array_add (loader->config->listeners, listener);
     }
@@ -186,14 +187,14 @@ bb_config_load_listeners (BbConfigLoader *loader)
     return;
   listener = g_new0 (BbListenerConfig, 1);
   listener->name = g_strdup ("pb");
-  bb_option_struct_init (listener_options, listener);
+  bb_option_struct_init (bb_config_listener_options, listener);
   g_ptr_array_add (loader->config->listeners, listener);
 }
 
 void
 bb_listener_config_free (BbListenerConfig *listener)
 {
-  bb_option_struct_clear (listener_options, listener);
+  bb_option_struct_clear (bb_config_listener_options, listener);
   g_clear_pointer (&listener->tls, bb_tls_context_unref);
   g_free (listener->name);
   g_free (listener);

@@ -8,6 +8,12 @@ G_BEGIN_DECLS
 
 /* Internal to core/config: how a configuration comes about. */
 
+extern const BbOption bb_config_host_options[];
+extern const BbOption bb_config_listener_options[];
+extern const BbOption bb_config_builder_options[];
+/* NULL when there is no such type of steps. */
+const BbOption *bb_config_get_step_options (const char *type);
+
 /* Most bytes of a name, whatever it names. */
 #define BB_CONFIG_MAX_NAME 256
 

@@ -121,6 +121,15 @@ G_STATIC_ASSERT (G_N_ELEMENTS (type_options) + 1 == G_N_ELEMENTS (type_names));
 
 static const char *const extra_keys[] = { "type", NULL };
 
+const BbOption *
+bb_config_get_step_options (const char *type)
+{
+  for (guint i = 0; type_names[i] != NULL; i++)
+    if (g_str_equal (type_names[i], type))
+      return type_options[i];
+  return NULL;
+}
+
 static int
 find_type (BbConfigLoader *loader, const BbConfigGroup *group)
 {

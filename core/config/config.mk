@@ -6,4 +6,4 @@ libbbhost_1_la_SOURCES += %D%/bb-option.c %D%/bb-option.h %D%/bb-option-struct.c
 libbbcore_la_SOURCES += %D%/bb-config.c %D%/bb-config.h %D%/bb-config-private.h \
 	%D%/bb-config-file.c %D%/bb-config-file.h %D%/bb-config-loader.c %D%/bb-config-range.c \
 	%D%/bb-config-host.c %D%/bb-config-slave.c %D%/bb-config-step.c %D%/bb-config-builder.c \
-	%D%/bb-config-notifier.c
+	%D%/bb-config-notifier.c %D%/bb-config-tables.c %D%/bb-config-tables.h
