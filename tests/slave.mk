@@ -20,6 +20,12 @@ TESTS += tests/test-substantiation
 TESTS += tests/test-substantiation-doc.py
 EXTRA_DIST += %D%/test-substantiation-doc.py
 
+check_PROGRAMS += tests/test-parking
+tests_test_parking_SOURCES = %D%/test-parking.c
+tests_test_parking_CPPFLAGS = $(test_cppflags)
+tests_test_parking_LDADD = $(test_libs)
+TESTS += tests/test-parking
+
 check_PROGRAMS += tests/test-substantiation-table
 tests_test_substantiation_table_SOURCES = %D%/test-substantiation-table.c
 tests_test_substantiation_table_CPPFLAGS = $(test_cppflags)

@@ -277,6 +277,12 @@ row_gone (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
+row_woken (BbLedgerRow *row, gpointer user_data)
+{
+  g_string_append_printf (((Fixture *) user_data)->gone, "woken %d ", (int) bb_ledger_row_get_number (row));
+}
+
+static void
 trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
 {
   g_string_append_printf (((Fixture *) user_data)->troubles, "%s\n", summary);
@@ -288,6 +294,7 @@ static const BbReaperHooks hooks = {
   .find_backend = find_backend,
   .is_in_use = is_in_use,
   .row_gone = row_gone,
+  .row_woken = row_woken,
   .trouble = trouble,
 };
 

@@ -267,6 +267,11 @@ step_cloud (Life *life)
       tell (life, "starts: %d", manner);
       bb_fake_cloud_set_start (manner, codes[pick (life, G_N_ELEMENTS (codes))], "the cloud says no");
     }
+  else if (chance (life, 40))
+    {
+      tell (life, "parks: %d", manner);
+      bb_fake_cloud_set_park (manner, BB_ERROR_FAILED, "the cloud does not keep it");
+    }
   else
     {
       tell (life, "stops: %d", manner);
@@ -277,8 +282,8 @@ step_cloud (Life *life)
 static void
 step_answer (Life *life)
 {
-  static const char *const calls[] = { "start", "stop", "check" };
-  const char *call = calls[pick (life, 3)];
+  static const char *const calls[] = { "start", "stop", "park", "check" };
+  const char *call = calls[pick (life, G_N_ELEMENTS (calls))];
   gboolean success = chance (life, 60);
 
   tell (life, "answer %s %d", call, success);
@@ -298,7 +303,9 @@ step_machine (Life *life)
   if (chance (life, 40))
     bb_fake_cloud_kill (bb_slave_get_name (slave));
   else if (chance (life, 50))
-    bb_fake_cloud_set_check (pick (life, BB_INSTANCE_STOPPING + 1), "looked at");
+    bb_fake_cloud_set_check (pick (life, BB_INSTANCE_PARKED + 1), "looked at");
+  else if (chance (life, 20))
+    bb_fake_cloud_wake (bb_slave_get_name (slave));
   else if (row != NULL && chance (life, 50))
     bb_slave_manager_terminate_row (life->world->slaves, row);
   else if (row != NULL && bb_fake_cloud_count_machines (bb_slave_get_name (slave)) == 0
@@ -343,6 +350,7 @@ configure (Life *life, gboolean wild)
 {
   static const double waits[] = { 600, 0, -1, 30 };
 
+  bb_fake_cloud_set_can_park (wild && chance (life, 50));
   world_begin (life->world);
   for (guint i = 0; i < N_SLAVES; i++)
     {
@@ -422,6 +430,7 @@ step_restart (Life *life)
   bb_memory_store_set_hanging (life->world->store, FALSE);
   bb_fake_cloud_answer ("start", chance (life, 50));
   bb_fake_cloud_answer ("stop", chance (life, 50));
+  bb_fake_cloud_answer ("park", chance (life, 50));
   world_restart (life->world);
   bb_fake_cloud_answer ("start", FALSE);
   bb_test_run_pending ();
@@ -499,6 +508,17 @@ end_builds (Life *life)
   world_turn (life->world);
 }
 
+/* Nobody but a person ends those that are kept. */
+static void
+end_parked (Life *life)
+{
+  g_autoptr (GPtrArray) rows = bb_ledger_get_open_rows (life->world->ledger);
+
+  for (guint i = 0; i < rows->len; i++)
+    if (bb_ledger_row_get_state (rows->pdata[i]) == BB_ROW_PARKED)
+      bb_slave_manager_terminate_row (life->world->slaves, rows->pdata[i]);
+}
+
 /* Everything obeys again, and nobody wants anything: then nothing is left. */
 static void
 quieten (Life *life)
@@ -508,11 +528,13 @@ quieten (Life *life)
   bb_memory_store_set_hanging (life->world->store, FALSE);
   bb_fake_cloud_set_start (BB_CLOUD_OBEYS, 0, NULL);
   bb_fake_cloud_set_stop (BB_CLOUD_OBEYS, 0, NULL);
+  bb_fake_cloud_set_park (BB_CLOUD_OBEYS, 0, NULL);
   bb_fake_cloud_set_check (BB_INSTANCE_ALIVE, NULL);
   for (guint i = 0; i < 10; i++)
     {
       bb_fake_cloud_answer ("start", TRUE);
       bb_fake_cloud_answer ("stop", TRUE);
+      bb_fake_cloud_answer ("park", TRUE);
       bb_fake_cloud_answer ("check", TRUE);
       world_turn (life->world);
     }
@@ -526,6 +548,7 @@ quieten (Life *life)
   drop_done (life);
   CHECK (life, life->requests->len == 0); /* no waiter is lost */
   check_invariants (life);
+  end_parked (life);
   world_advance (life->world, 3 * 3600);
   check_invariants (life);
   CHECK (life, bb_fake_cloud_count_machines (NULL) == 0);

@@ -111,7 +111,7 @@ make_machine (Fixture *f)
 
 /* As if the daemon had been restarted: the row is one that it inherits. */
 static void
-leave_row (Fixture *f, gboolean stopping)
+leave_row (Fixture *f, BbRowState state)
 {
   g_autoptr (GAsyncResult) result = NULL;
   g_autoptr (BbLedgerRow) row = NULL;
@@ -122,8 +122,14 @@ leave_row (Fixture *f, gboolean stopping)
   row = bb_ledger_intend_finish (f->ledger, result, NULL);
   instance = bb_instance_new ("i-old", bb_ledger_row_get_token (row));
   bb_ledger_set_running (f->ledger, row, instance, NULL, NULL);
-  if (stopping)
+  if (state == BB_ROW_STOPPING)
     bb_ledger_set_stopping (f->ledger, row, NULL, NULL);
+  if (state == BB_ROW_PARKED)
+    {
+      g_autofree char *made_with = bb_substantiation_digest_options (f->machine);
+
+      bb_ledger_set_parked (f->ledger, row, made_with, NULL, NULL);
+    }
   bb_test_run_pending ();
   load_ledger (f);
   make_machine (f);
@@ -177,6 +183,17 @@ fixture_end (Fixture *f)
   warnings = bb_log_trap_take_warnings ();
 }
 
+/* Keeps it, from where it is up. */
+static void
+park (Fixture *f)
+{
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "enough");
+
+  bb_fake_cloud_set_can_park (TRUE);
+  bb_substantiation_stop (f->machine, FALSE, reason);
+  bb_test_run_pending ();
+}
+
 static void
 go_up (Fixture *f)
 {
@@ -207,7 +224,7 @@ reach (Fixture *f, BbPhase phase)
     case BB_PHASE_AWAITING:
       break;
     case BB_PHASE_ADOPTING:
-      leave_row (f, FALSE);
+      leave_row (f, BB_ROW_RUNNING);
       break;
     case BB_PHASE_UP:
       go_up (f);
@@ -233,6 +250,22 @@ reach (Fixture *f, BbPhase phase)
       bb_substantiation_retire (f->machine);
       bb_test_run_pending ();
       break;
+    case BB_PHASE_PARKING:
+      go_up (f);
+      bb_fake_cloud_set_park (BB_CLOUD_IS_DEAF, 0, NULL);
+      park (f);
+      break;
+    case BB_PHASE_PARKED:
+      go_up (f);
+      park (f);
+      return;
+    case BB_PHASE_UNPARKING:
+    case BB_PHASE_DROPPING_UNPARK:
+      go_up (f);
+      park (f);
+      bb_fake_cloud_set_park (BB_CLOUD_IS_DEAF, 0, NULL);
+      bb_memory_store_set_hanging (f->store, TRUE);
+      break;
     case BB_N_PHASES:
     default:
       g_assert_not_reached ();
@@ -243,7 +276,7 @@ reach (Fixture *f, BbPhase phase)
     bb_test_run_pending ();
   if (phase == BB_PHASE_STARTING_ATTACHED)
     bb_substantiation_attached (f->machine);
-  if (phase == BB_PHASE_DROPPING_INTENT || phase == BB_PHASE_DROPPING_START)
+  if (phase == BB_PHASE_DROPPING_INTENT || phase == BB_PHASE_DROPPING_START || phase == BB_PHASE_DROPPING_UNPARK)
     {
       bb_substantiation_unwait (f->machine, &f->waiter);
       bb_substantiation_wait (f->machine, &f->waiter);
@@ -269,18 +302,24 @@ happen (Fixture *f, BbPhase phase, BbEvent event)
       break;
     case BB_EVENT_FOUND:
     case BB_EVENT_FOUND_STOPPING:
-      leave_row (f, event == BB_EVENT_FOUND_STOPPING);
+    case BB_EVENT_FOUND_PARKED:
+      bb_fake_cloud_set_can_park (TRUE);
+      leave_row (f, event == BB_EVENT_FOUND   ? BB_ROW_RUNNING
+                    : event == BB_EVENT_FOUND_PARKED ? BB_ROW_PARKED
+                                                     : BB_ROW_STOPPING);
       bb_substantiation_found (f->machine, bb_ledger_find_by_slave (f->ledger, "vm"));
       break;
     case BB_EVENT_CLOSED:
-      if (phase == BB_PHASE_CLOSING) /* else it starts again at once */
+    case BB_EVENT_PARKED:
+      if (phase == BB_PHASE_CLOSING || phase == BB_PHASE_PARKING) /* else it starts again at once */
         bb_substantiation_unwait (f->machine, &f->waiter);
       bb_substantiation_post (f->machine, event, NULL);
       break;
     case BB_EVENT_INTENDED:
-      if (phase == BB_PHASE_INTENDING || phase == BB_PHASE_DROPPING_INTENT)
+      if (phase == BB_PHASE_INTENDING || phase == BB_PHASE_DROPPING_INTENT || phase == BB_PHASE_UNPARKING
+          || phase == BB_PHASE_DROPPING_UNPARK)
         bb_memory_store_set_hanging (f->store, FALSE);
-      if (phase == BB_PHASE_INTENDING)
+      if (phase == BB_PHASE_INTENDING || phase == BB_PHASE_UNPARKING || phase == BB_PHASE_DROPPING_UNPARK)
         {
           bb_fake_cloud_set_start (BB_CLOUD_IS_DEAF, 0, NULL);
           bb_test_run_pending ();
@@ -300,7 +339,8 @@ happen (Fixture *f, BbPhase phase, BbEvent event)
 }
 
 static void
-assert_action (Fixture *f, const BbCell *cell, guint n_starts, guint n_stops, guint n_checks, guint n_dropped)
+assert_action (Fixture *f, const BbCell *cell, guint n_starts, guint n_stops, guint n_checks, guint n_parks,
+               guint n_dropped)
 {
   gboolean calls_stop = cell->action == BB_ACTION_CALL_STOP;
 
@@ -308,7 +348,14 @@ assert_action (Fixture *f, const BbCell *cell, guint n_starts, guint n_stops, gu
   g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, n_stops + calls_stop);
   g_assert_cmpuint (bb_fake_cloud_count_calls ("check"), ==, n_checks + (cell->action == BB_ACTION_LOOK));
   g_assert_cmpuint (f->n_dropped, ==,
-                    n_dropped + (cell->action == BB_ACTION_DROP_LINK || cell->action == BB_ACTION_CLOSE_ROW));
+                    n_dropped
+                      + (cell->action == BB_ACTION_DROP_LINK || cell->action == BB_ACTION_CLOSE_ROW
+                         || cell->action == BB_ACTION_KEEP));
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("park"), ==, n_parks + (cell->action == BB_ACTION_CALL_PARK));
+  if (cell->action == BB_ACTION_KEEP)
+    g_assert_cmpint (bb_ledger_row_get_state (f->machine->row), ==, BB_ROW_PARKED);
+  if (cell->action == BB_ACTION_UNPARK)
+    g_assert_cmpint (bb_ledger_row_get_state (f->machine->row), ==, BB_ROW_REQUESTED);
   if (cell->action == BB_ACTION_CANCEL_START)
     g_assert_true (g_cancellable_is_cancelled (f->machine->call_cancellable));
   if (cell->action == BB_ACTION_PAUSE)
@@ -323,6 +370,7 @@ static void
 assert_waiters (Fixture *f, const BbCell *cell, BbEvent event, gboolean waited)
 {
   if (cell->fate == BB_WAITERS_STAY && cell->action != BB_ACTION_DELIVER && waited && event != BB_EVENT_UNWANTED
+      && event != BB_EVENT_PARKED
       && f->machine->phase != BB_PHASE_NONE)
     g_assert_true (f->waiter.queued);
   g_assert_cmpuint (f->n_sent_away, ==, cell->fate != BB_WAITERS_STAY && waited ? 1 : 0);
@@ -353,7 +401,7 @@ test_cell (gconstpointer data)
   const BbCell *cell = bb_substantiation_table_lookup (one->phase, one->event);
   gboolean is_bug = cell->action == BB_ACTION_BUG;
   BbPhase next = cell->next == BB_PHASE_SAME ? one->phase : cell->next;
-  guint n_starts, n_stops, n_checks, n_dropped;
+  guint n_starts, n_stops, n_checks, n_parks, n_dropped;
   gboolean waited;
   Fixture f;
 
@@ -368,11 +416,13 @@ test_cell (gconstpointer data)
   n_starts = bb_fake_cloud_count_calls ("start");
   n_stops = bb_fake_cloud_count_calls ("stop");
   n_checks = bb_fake_cloud_count_calls ("check");
+  n_parks = bb_fake_cloud_count_calls ("park");
   n_dropped = f.n_dropped;
   waited = f.waiter.queued;
   g_free (bb_log_trap_take_warnings ());
 
-  if (is_bug && (one->event == BB_EVENT_FOUND || one->event == BB_EVENT_FOUND_STOPPING))
+  if (is_bug
+      && (one->event == BB_EVENT_FOUND || one->event == BB_EVENT_FOUND_STOPPING || one->event == BB_EVENT_FOUND_PARKED))
     {
       bb_log_trap_expect_criticals (TRUE);
       bb_substantiation_post (f.machine, one->event, NULL);
@@ -389,7 +439,7 @@ test_cell (gconstpointer data)
     assert_bug (one->phase, one->event);
   else
     {
-      assert_action (&f, cell, n_starts, n_stops, n_checks, n_dropped);
+      assert_action (&f, cell, n_starts, n_stops, n_checks, n_parks, n_dropped);
       assert_waiters (&f, cell, one->event, waited);
     }
   fixture_end (&f);
@@ -410,7 +460,7 @@ test_whole (void)
         g_assert_cmpuint (cell->next, <=, BB_PHASE_SAME);
         g_assert_cmpuint (cell->fate, <=, BB_WAITERS_FAIL);
         /* an instance that may exist is never let go of without a confirmed stop */
-        if (phase >= BB_PHASE_STARTING && phase <= BB_PHASE_UP_LOST)
+        if ((phase >= BB_PHASE_STARTING && phase <= BB_PHASE_UP_LOST) || phase >= BB_PHASE_PARKING)
           g_assert_true (next != BB_PHASE_NONE && next != BB_PHASE_CLOSING);
         if (next == BB_PHASE_CLOSING && phase != BB_PHASE_CLOSING)
           g_assert_true (event == BB_EVENT_STOPPED || phase == BB_PHASE_DROPPING_INTENT);
@@ -418,10 +468,14 @@ test_whole (void)
         if (cell->action == BB_ACTION_CALL_STOP)
           g_assert_true (phase != BB_PHASE_INTENDING && phase != BB_PHASE_DROPPING_INTENT
                          && ((phase != BB_PHASE_STARTING && phase != BB_PHASE_STARTING_ATTACHED
-                              && phase != BB_PHASE_DROPPING_START)
-                             || event == BB_EVENT_STARTED || event == BB_EVENT_START_FAILED));
+                              && phase != BB_PHASE_DROPPING_START && phase != BB_PHASE_UNPARKING
+                              && phase != BB_PHASE_DROPPING_UNPARK && phase != BB_PHASE_PARKING)
+                             || event == BB_EVENT_PARK_FAILED || event == BB_EVENT_STARTED || event == BB_EVENT_START_FAILED));
         if (cell->action == BB_ACTION_CALL_START)
-          g_assert_true (phase == BB_PHASE_INTENDING && event == BB_EVENT_INTENDED);
+          g_assert_true ((phase == BB_PHASE_INTENDING || phase == BB_PHASE_UNPARKING) && event == BB_EVENT_INTENDED);
+        /* only one that was attached and idle is kept, or one that has been */
+        if (cell->action == BB_ACTION_CALL_PARK)
+          g_assert_true (phase == BB_PHASE_UP || phase == BB_PHASE_DROPPING_UNPARK);
         /* who is told that it has failed has been waiting */
         if (cell->fate == BB_WAITERS_FAIL)
           g_assert_true (event != BB_EVENT_STOP && event != BB_EVENT_RETIRE && event != BB_EVENT_UNWANTED);

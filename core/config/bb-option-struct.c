@@ -150,3 +150,38 @@ bb_option_struct_equal (const BbOption *options, gconstpointer a, gconstpointer 
     }
   return TRUE;
 }
+
+/* NULL and "" differ, and so do ("ab") and ("a", "b"). */
+static void
+digest_text (GChecksum *checksum, const char *text)
+{
+  if (text != NULL)
+    g_checksum_update (checksum, (const guchar *) text, (gssize) strlen (text));
+  g_checksum_update (checksum, (const guchar *) (text != NULL ? "\0t" : "\0n"), 2);
+}
+
+char *
+bb_option_struct_digest (const BbOption *options, gconstpointer config, BbOptionFlags without)
+{
+  g_autoptr (GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA256);
+
+  for (const BbOption *option = options; option->key != NULL; option++)
+    {
+      gconstpointer member = G_STRUCT_MEMBER_P (config, option->offset);
+
+      if (option->flags & without)
+        continue;
+      digest_text (checksum, option->key);
+      if (is_text (option->type))
+        digest_text (checksum, *(char *const *) member);
+      else if (!is_list (option->type))
+        g_checksum_update (checksum, member, (gssize) member_size (option->type));
+      else
+        {
+          for (char *const *item = *(char **const *) member; item != NULL && *item != NULL; item++)
+            digest_text (checksum, *item);
+          digest_text (checksum, NULL);
+        }
+    }
+  return g_strdup (g_checksum_get_string (checksum));
+}

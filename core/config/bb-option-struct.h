@@ -14,6 +14,10 @@ gpointer bb_option_struct_copy (const BbOption *options, gconstpointer config);
 /* @without: options with any of these flags are not compared. */
 gboolean bb_option_struct_equal (const BbOption *options, gconstpointer a, gconstpointer b, BbOptionFlags without);
 
+/* (transfer full): tells whether a struct of before a restart was the same; @without as above. No secret can be read
+ * from it. */
+char *bb_option_struct_digest (const BbOption *options, gconstpointer config, BbOptionFlags without);
+
 /* The least size that a struct filled by this table has. */
 gsize bb_option_struct_get_size (const BbOption *options);
 /* @to: zeroed, at least as large */

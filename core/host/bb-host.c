@@ -334,6 +334,12 @@ row_gone (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
+row_woken (BbLedgerRow *row, gpointer user_data)
+{
+  bb_slave_manager_row_woken (BB_HOST (user_data)->slaves, row);
+}
+
+static void
 instance_trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
 {
   BbHost *self = user_data;
@@ -358,6 +364,7 @@ static const BbReaperHooks reaper_hooks = {
   .find_backend = find_backend,
   .is_in_use = is_row_in_use,
   .row_gone = row_gone,
+  .row_woken = row_woken,
   .trouble = instance_trouble,
 };
 

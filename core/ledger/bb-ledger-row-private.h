@@ -19,11 +19,15 @@ struct _BbLedgerRow
   char *password;
   GPtrArray *resources; /* of char * (owned), and NULL at the end */
   char *why;
+  char *made_with;
   BbRowState state;   /* CLOSED only when that is on disk */
   gboolean closing;   /* is written as closed */
   gboolean inherited;
   double own_cost;     /* negative: unknown */
   double counted_cost; /* the same, or the default */
+  gint64 running_since_us;  /* wall; 0: it is parked */
+  double spent;             /* dollars of earlier times of running, as far as they were in spent_month */
+  char spent_month[8];
   gint64 requested_at_us;
   gint64 confirmed_at_us;
   gint64 stopping_at_us;

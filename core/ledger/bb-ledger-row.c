@@ -9,7 +9,7 @@ G_DEFINE_FINAL_TYPE (BbLedgerRow, bb_ledger_row, G_TYPE_OBJECT)
 
 static const char *const state_names[] = {
   [BB_ROW_INTENDED] = "intended", [BB_ROW_REQUESTED] = "requested", [BB_ROW_RUNNING] = "running",
-  [BB_ROW_STOPPING] = "stopping", [BB_ROW_CLOSED] = "closed",
+  [BB_ROW_PARKED] = "parked",     [BB_ROW_STOPPING] = "stopping",   [BB_ROW_CLOSED] = "closed",
 };
 
 const char *
@@ -42,6 +42,7 @@ bb_ledger_row_finalize (GObject *object)
   g_free (self->instance_id);
   g_free (self->password);
   g_free (self->why);
+  g_free (self->made_with);
   g_ptr_array_unref (self->resources);
 
   G_OBJECT_CLASS (bb_ledger_row_parent_class)->finalize (object);
@@ -62,6 +63,7 @@ bb_ledger_row_init (BbLedgerRow *self)
   self->instance_id = g_strdup ("");
   self->password = g_strdup ("");
   self->why = g_strdup ("");
+  self->made_with = g_strdup ("");
 }
 
 BbLedgerRow *
@@ -96,6 +98,7 @@ bb_ledger_row_new_from_stored (GVariant *stored)
   BbLedgerRow *self = bb_ledger_row_new (0, "", "", "", "");
   g_autofree char *state = NULL;
   g_autofree const char **resources = NULL;
+  const char *spent_month = "";
   gint64 number = 0;
 
   g_variant_lookup (stored, "number", "x", &number);
@@ -107,10 +110,16 @@ bb_ledger_row_new_from_stored (GVariant *stored)
   look_up_text (stored, "instance_id", &self->instance_id);
   look_up_text (stored, "password", &self->password);
   look_up_text (stored, "why", &self->why);
+  look_up_text (stored, "made_with", &self->made_with);
   look_up_text (stored, "state", &state);
   self->state = state_from_string (state != NULL ? state : "");
   g_variant_lookup (stored, "hourly_cost", "d", &self->own_cost);
   g_variant_lookup (stored, "requested_at", "x", &self->requested_at_us);
+  if (!g_variant_lookup (stored, "running_since", "x", &self->running_since_us))
+    self->running_since_us = self->requested_at_us;
+  g_variant_lookup (stored, "spent", "d", &self->spent);
+  g_variant_lookup (stored, "spent_month", "&s", &spent_month);
+  g_strlcpy (self->spent_month, spent_month, sizeof self->spent_month);
   g_variant_lookup (stored, "confirmed_at", "x", &self->confirmed_at_us);
   g_variant_lookup (stored, "stopping_at", "x", &self->stopping_at_us);
   g_variant_lookup (stored, "closed_at", "x", &self->closed_at_us);
@@ -142,6 +151,10 @@ bb_ledger_row_to_stored (BbLedgerRow *self)
                          g_variant_new_strv ((const char *const *) self->resources->pdata, self->resources->len - 1));
   g_variant_builder_add (&row, "{sv}", "hourly_cost", g_variant_new_double (self->own_cost));
   g_variant_builder_add (&row, "{sv}", "requested_at", g_variant_new_int64 (self->requested_at_us));
+  g_variant_builder_add (&row, "{sv}", "running_since", g_variant_new_int64 (self->running_since_us));
+  g_variant_builder_add (&row, "{sv}", "spent", g_variant_new_double (self->spent));
+  g_variant_builder_add (&row, "{sv}", "spent_month", g_variant_new_string (self->spent_month));
+  g_variant_builder_add (&row, "{sv}", "made_with", g_variant_new_string (self->made_with));
   g_variant_builder_add (&row, "{sv}", "confirmed_at", g_variant_new_int64 (self->confirmed_at_us));
   g_variant_builder_add (&row, "{sv}", "stopping_at", g_variant_new_int64 (self->stopping_at_us));
   g_variant_builder_add (&row, "{sv}", "closed_at", g_variant_new_int64 (self->closed_at_us));
@@ -259,6 +272,14 @@ bb_ledger_row_get_hourly_cost (BbLedgerRow *self)
   return self->counted_cost;
 }
 
+const char *
+bb_ledger_row_get_made_with (BbLedgerRow *self)
+{
+  g_return_val_if_fail (BB_IS_LEDGER_ROW (self), NULL);
+
+  return self->made_with;
+}
+
 gint64
 bb_ledger_row_get_requested_at_us (BbLedgerRow *self)
 {
@@ -304,8 +325,8 @@ bb_ledger_row_to_instance (BbLedgerRow *self)
 {
   static const BbInstanceState states[] = {
     [BB_ROW_INTENDED] = BB_INSTANCE_STARTING, [BB_ROW_REQUESTED] = BB_INSTANCE_STARTING,
-    [BB_ROW_RUNNING] = BB_INSTANCE_ALIVE,     [BB_ROW_STOPPING] = BB_INSTANCE_STOPPING,
-    [BB_ROW_CLOSED] = BB_INSTANCE_GONE,
+    [BB_ROW_RUNNING] = BB_INSTANCE_ALIVE,     [BB_ROW_PARKED] = BB_INSTANCE_PARKED,
+    [BB_ROW_STOPPING] = BB_INSTANCE_STOPPING, [BB_ROW_CLOSED] = BB_INSTANCE_GONE,
   };
   BbInstance *instance;
 

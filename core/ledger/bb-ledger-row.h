@@ -10,6 +10,7 @@ typedef enum
   BB_ROW_INTENDED,  /* durable before the backend is called */
   BB_ROW_REQUESTED, /* the backend is being, or was, called; whether it acted is not known */
   BB_ROW_RUNNING,   /* the backend has answered with an instance id */
+  BB_ROW_PARKED,    /* stopped, confirmed, and kept for the next start of its slave: costs no more than its disks */
   BB_ROW_STOPPING,  /* is to be gone; stays so until the backend has confirmed it */
   BB_ROW_CLOSED,
 } BbRowState;
@@ -30,6 +31,8 @@ const char *bb_ledger_row_get_instance_id (BbLedgerRow *self); /* "" while unkno
 const char *bb_ledger_row_get_password (BbLedgerRow *self);    /* of this run, for adoption; never shown */
 const char *const *bb_ledger_row_get_resources (BbLedgerRow *self);
 double bb_ledger_row_get_hourly_cost (BbLedgerRow *self);
+/* Digest of the options that a parked one was started with. */
+const char *bb_ledger_row_get_made_with (BbLedgerRow *self);
 gint64 bb_ledger_row_get_requested_at_us (BbLedgerRow *self);  /* wall */
 gint64 bb_ledger_row_get_confirmed_at_us (BbLedgerRow *self);  /* wall, within a minute; 0: never */
 const char *bb_ledger_row_get_why (BbLedgerRow *self);         /* it was closed; "" before */

@@ -30,6 +30,7 @@ struct _BbLedger
   GHashTable *by_slave;  /* name (owned) → GPtrArray (owned) of BbLedgerRow, the newest last */
   GHashTable *intended;  /* set of BbLedgerRow (owned) whose first write is under way; they count */
   GHashTable *unwritten; /* set of BbLedgerRow (owned): the last write of these failed */
+  gint64 n_parked;       /* of rows: those that don't run, until they are unparked or closed */
   gboolean refused;      /* a limit has refused somebody since "room" was said */
   gboolean failing;      /* the last write failed, and that was said */
 };
@@ -74,6 +75,12 @@ count_cost (BbLedger *self, double own_cost)
   return own_cost >= 0 ? own_cost : self->limits.default_hourly_cost;
 }
 
+static void
+count_row (BbLedger *self, BbLedgerRow *row)
+{
+  row->counted_cost = row->running_since_us == 0 ? 0 : count_cost (self, row->own_cost);
+}
+
 static double
 sum_cost (BbLedger *self)
 {
@@ -91,9 +98,20 @@ sum_cost (BbLedger *self)
 }
 
 static gint64
-count_all (BbLedger *self)
+count_running (BbLedger *self)
 {
-  return (gint64) g_hash_table_size (self->rows) + g_hash_table_size (self->intended);
+  return (gint64) g_hash_table_size (self->rows) + g_hash_table_size (self->intended) - self->n_parked;
+}
+
+/* Dollars of the budget's month. */
+static double
+cost_until (BbLedger *self, BbLedgerRow *row, gint64 until_us)
+{
+  double cost = strcmp (row->spent_month, self->budget.month) == 0 ? row->spent : 0;
+
+  if (row->running_since_us > 0)
+    cost += bb_budget_cost_of (&self->budget, row->running_since_us, until_us, row->counted_cost);
+  return cost;
 }
 
 double
@@ -108,7 +126,7 @@ bb_ledger_get_monthly_cost (BbLedger *self)
   sum = self->budget.closed_cost;
   g_hash_table_iter_init (&iter, self->rows);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    sum += bb_budget_cost_of (&self->budget, row->requested_at_us, now_us, row->counted_cost);
+    sum += cost_until (self, row, now_us);
   return sum;
 }
 
@@ -117,7 +135,7 @@ check_limits (BbLedger *self, double cost, GError **error)
 {
   const BbLedgerLimits *limits = &self->limits;
 
-  if (limits->max_instances > 0 && count_all (self) >= limits->max_instances)
+  if (limits->max_instances > 0 && count_running (self) >= limits->max_instances)
     {
       g_set_error (error, BB_ERROR, BB_ERROR_LIMIT,
                    "max_instances=%" G_GINT64_FORMAT " of [host] is reached; it waits until an instance is gone",
@@ -201,6 +219,8 @@ insert_row (BbLedger *self, BbLedgerRow *row)
     }
   g_ptr_array_add (siblings, row);
   g_ptr_array_sort (siblings, compare_numbers);
+  if (row->running_since_us == 0)
+    self->n_parked++;
   g_hash_table_insert (self->by_token, row->token, row);
   g_hash_table_insert (self->rows, &row->number, g_object_ref (row));
 }
@@ -249,11 +269,12 @@ finish_closing (BbLedger *self, BbLedgerRow *row)
 {
   if (row->state == BB_ROW_CLOSED)
     return;
+  if (row->running_since_us == 0)
+    self->n_parked--;
   row->state = BB_ROW_CLOSED;
   drop_row (self, row);
   bb_budget_turn_to (&self->budget, bb_clock_get_wall_us (self->clock));
-  self->budget.closed_cost
-    += bb_budget_cost_of (&self->budget, row->requested_at_us, row->closed_at_us, row->counted_cost);
+  self->budget.closed_cost += cost_until (self, row, row->closed_at_us);
   bb_log_instance (G_LOG_LEVEL_MESSAGE, row->number, row->slave_name, "closed: %s%s%s", row->why,
                    *row->instance_id != '\0' ? "; it was " : "", row->instance_id);
   g_signal_emit (self, signals[SIGNAL_ROW_CLOSED], 0, row);
@@ -338,6 +359,30 @@ may_change (BbLedgerRow *row, GTask *task)
   return FALSE;
 }
 
+/* Of a row that is in the tables. What it has cost is reckoned whenever it ceases to run; one that is parked does not
+ * begin to when it is to go. */
+static void
+set_state (BbLedger *self, BbLedgerRow *row, BbRowState state)
+{
+  gint64 now_us = bb_clock_get_wall_us (self->clock);
+
+  if (state == BB_ROW_PARKED && row->running_since_us != 0)
+    {
+      bb_budget_turn_to (&self->budget, now_us);
+      row->spent = cost_until (self, row, now_us);
+      memcpy (row->spent_month, self->budget.month, sizeof row->spent_month);
+      row->running_since_us = 0;
+      self->n_parked++;
+    }
+  else if (state < BB_ROW_PARKED && row->running_since_us == 0)
+    {
+      row->running_since_us = now_us;
+      self->n_parked--;
+    }
+  row->state = state;
+  count_row (self, row);
+}
+
 static void
 intended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -359,7 +404,7 @@ intended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   note_success (self);
   row->durable_serial = row->serial;
-  row->counted_cost = count_cost (self, row->own_cost); /* the default may have changed meanwhile */
+  count_row (self, row); /* the default may have changed meanwhile */
   insert_row (self, row);
   g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
   if (g_cancellable_is_cancelled (g_task_get_cancellable (task)))
@@ -397,14 +442,14 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
       return;
     }
   row = bb_ledger_row_new (++self->last_number, token, slave_name, backend, scope);
+  row->requested_at_us = row->running_since_us = bb_clock_get_wall_us (self->clock);
   if (password != NULL)
     {
       g_free (row->password);
       row->password = g_strdup (password);
     }
   row->own_cost = hourly_cost >= 0 ? hourly_cost : -1;
-  row->counted_cost = count_cost (self, row->own_cost);
-  row->requested_at_us = bb_clock_get_wall_us (self->clock);
+  count_row (self, row);
   row->seen_us = bb_clock_get_monotonic_us (self->clock);
   row->serial = 1;
   g_hash_table_add (self->intended, g_object_ref (row));
@@ -450,10 +495,10 @@ bb_ledger_set_running (BbLedger *self, BbLedgerRow *row, BbInstance *instance, G
   if (!may_change (row, task))
     return;
   bb_ledger_row_take_instance (row, instance);
-  row->counted_cost = count_cost (self, row->own_cost);
   /* An answer that comes when the row is to go already brings its id, and changes nothing of that. */
   if (row->state != BB_ROW_STOPPING)
-    row->state = BB_ROW_RUNNING;
+    set_state (self, row, BB_ROW_RUNNING);
+  count_row (self, row);
   row->confirmed_at_us = bb_clock_get_wall_us (self->clock);
   row->seen_us = bb_clock_get_monotonic_us (self->clock);
   write_row (self, row, task);
@@ -472,9 +517,81 @@ bb_ledger_set_stopping (BbLedger *self, BbLedgerRow *row, GAsyncReadyCallback ca
     return;
   if (row->state != BB_ROW_STOPPING)
     row->stopping_at_us = bb_clock_get_wall_us (self->clock);
-  row->state = BB_ROW_STOPPING;
+  set_state (self, row, BB_ROW_STOPPING);
   write_row (self, row, task);
   changed (self, row);
+}
+
+void
+bb_ledger_set_parked (BbLedger *self, BbLedgerRow *row, const char *made_with, GAsyncReadyCallback callback,
+                      gpointer user_data)
+{
+  GTask *task;
+
+  g_return_if_fail (BB_IS_LEDGER (self) && BB_IS_LEDGER_ROW (row) && made_with != NULL);
+
+  task = new_task (self, bb_ledger_set_parked, callback, user_data);
+  if (!may_change (row, task))
+    return;
+  g_free (row->made_with);
+  row->made_with = g_strdup (made_with);
+  row->confirmed_at_us = bb_clock_get_wall_us (self->clock);
+  row->seen_us = bb_clock_get_monotonic_us (self->clock);
+  set_state (self, row, BB_ROW_PARKED);
+  write_row (self, row, task);
+  changed (self, row);
+  tell_room (self);
+}
+
+static void
+unparked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (g_task_propagate_boolean (G_TASK (result), &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    {
+      g_prefix_error (&error, "its parked instance is not started: ");
+      g_task_return_error (task, error);
+    }
+}
+
+void
+bb_ledger_unpark_async (BbLedger *self, BbLedgerRow *row, GCancellable *cancellable, GAsyncReadyCallback callback,
+                        gpointer user_data)
+{
+  g_autoptr (GTask) task = NULL;
+  GTask *write;
+  GError *error = NULL;
+
+  g_return_if_fail (BB_IS_LEDGER (self) && BB_IS_LEDGER_ROW (row) && row->state == BB_ROW_PARKED);
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, bb_ledger_unpark_async);
+  g_task_set_check_cancellable (task, FALSE);
+  if (!check_limits (self, count_cost (self, row->own_cost), &error))
+    {
+      self->refused = TRUE;
+      g_task_return_error (task, error);
+      return;
+    }
+  write = new_task (self, bb_ledger_unpark_async, unparked_cb, g_steal_pointer (&task));
+  if (!may_change (row, write))
+    return;
+  set_state (self, row, BB_ROW_REQUESTED);
+  row->seen_us = bb_clock_get_monotonic_us (self->clock);
+  write_row (self, row, write);
+  changed (self, row);
+}
+
+gboolean
+bb_ledger_unpark_finish (BbLedger *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
 }
 
 void
@@ -554,7 +671,9 @@ add_adopted (BbLedger *self, BbLedgerRow *row, BbInstance *instance, BbRowState 
   row->closed_at_us = 0;
   g_free (row->why);
   row->why = g_strdup ("");
-  row->counted_cost = count_cost (self, row->own_cost);
+  if (row->running_since_us == 0)
+    row->running_since_us = wall_us;
+  count_row (self, row);
   if (row->requested_at_us == 0)
     row->requested_at_us = wall_us; /* the best that is known: nobody wrote down when it was */
   row->confirmed_at_us = wall_us;
@@ -704,8 +823,8 @@ month_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
 
-      self->budget.closed_cost += bb_budget_cost_of (&self->budget, row->requested_at_us, row->closed_at_us,
-                                                     count_cost (self, row->own_cost));
+      row->counted_cost = count_cost (self, row->own_cost);
+      self->budget.closed_cost += cost_until (self, row, row->closed_at_us);
     }
   bb_store_select_async (self->store, &bb_table_meta, g_variant_new_parsed ("{'key': <%s>}", BUDGET_KEY), NULL, 1,
                          g_task_get_cancellable (task), told_read_cb, g_object_ref (task));
@@ -752,7 +871,7 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
 
-      row->counted_cost = count_cost (self, row->own_cost);
+      count_row (self, row);
       row->seen_us = guess_seen_us (self, row);
       insert_row (self, row);
       g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
@@ -772,7 +891,7 @@ bb_ledger_load_async (BbLedger *self, GCancellable *cancellable, GAsyncReadyCall
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, bb_ledger_load_async);
   bb_store_select_async (self->store, &bb_table_instances,
-                         g_variant_new_parsed ("{'state': <['intended', 'requested', 'running', 'stopping']>}"),
+                         g_variant_new_parsed ("{'state': <['intended', 'requested', 'running', 'parked', 'stopping']>}"),
                          "number", -1, cancellable, open_rows_read_cb, task);
 }
 
@@ -877,7 +996,7 @@ bb_ledger_set_limits (BbLedger *self, const BbLedgerLimits *limits)
   self->limits = *limits;
   g_hash_table_iter_init (&iter, self->rows);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    row->counted_cost = count_cost (self, row->own_cost);
+    count_row (self, row);
   tell_room (self);
 }
 
@@ -959,7 +1078,7 @@ bb_ledger_count_unconfirmed (BbLedger *self)
   now_us = bb_clock_get_monotonic_us (self->clock);
   g_hash_table_iter_init (&iter, self->rows);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    if (now_us - row->seen_us > UNCONFIRMED_AFTER_US)
+    if (row->state != BB_ROW_PARKED && now_us - row->seen_us > UNCONFIRMED_AFTER_US)
       n++;
   return n;
 }

@@ -53,11 +53,19 @@ void bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char 
                              GAsyncReadyCallback callback, gpointer user_data);
 BbLedgerRow *bb_ledger_intend_finish (BbLedger *self, GAsyncResult *result, GError **error); /* (transfer full) */
 
+/* The same for a row that is parked, and shall be requested once more. */
+void bb_ledger_unpark_async (BbLedger *self, BbLedgerRow *row, GCancellable *cancellable, GAsyncReadyCallback callback,
+                             gpointer user_data);
+gboolean bb_ledger_unpark_finish (BbLedger *self, GAsyncResult *result, GError **error);
+
 /* Each changes the row at once and writes it; the callback (nullable: a failed write is logged and tried again with
  * the next one) tells when it is durable. A closed row changes no more. */
 void bb_ledger_set_requested (BbLedger *self, BbLedgerRow *row, GAsyncReadyCallback callback, gpointer user_data);
 void bb_ledger_set_running (BbLedger *self, BbLedgerRow *row, BbInstance *instance, GAsyncReadyCallback callback,
                             gpointer user_data);
+/* It does not run any more, and can be started again: counts for no limit meanwhile. @made_with: digest of its options */
+void bb_ledger_set_parked (BbLedger *self, BbLedgerRow *row, const char *made_with, GAsyncReadyCallback callback,
+                           gpointer user_data);
 void bb_ledger_set_stopping (BbLedger *self, BbLedgerRow *row, GAsyncReadyCallback callback, gpointer user_data);
 void bb_ledger_add_resource (BbLedger *self, BbLedgerRow *row, const char *resource, GAsyncReadyCallback callback,
                              gpointer user_data);
@@ -97,6 +105,6 @@ double bb_ledger_get_monthly_cost (BbLedger *self);
  * over restarts, and "room" when a new month has begun. */
 void bb_ledger_look_at_budget (BbLedger *self);
 guint bb_ledger_count_open (BbLedger *self);
-guint bb_ledger_count_unconfirmed (BbLedger *self); /* not confirmed for longer than 10 minutes */
+guint bb_ledger_count_unconfirmed (BbLedger *self); /* not parked, and not confirmed for longer than 10 minutes */
 
 G_END_DECLS

@@ -65,6 +65,7 @@ typedef struct
 {
   guint64 number;
   guint absences;         /* in a row */
+  guint wakings;          /* in a row: seen to run although it is parked */
   gint64 unused_since_us; /* 0: it is in use */
   BbRowStop *stop;        /* owned, nullable: it is being stopped */
 } Mark;
@@ -263,6 +264,29 @@ note_absence (BbReaper *self, Listing *listing, BbLedgerRow *row)
   return FALSE;
 }
 
+/* What was parked by the time of this listing, and runs. Whether a second look is needed. */
+static gboolean
+note_waking (BbReaper *self, BbLedgerRow *row, BbInstance *instance)
+{
+  BbInstanceState state = bb_instance_get_state (instance);
+  gboolean is_waking = bb_ledger_row_get_state (row) == BB_ROW_PARKED
+                       && (state == BB_INSTANCE_STARTING || state == BB_INSTANCE_ALIVE);
+  Mark *mark = is_waking ? ensure_mark (self, row) : find_mark (self, row);
+
+  if (!is_waking)
+    {
+      if (mark != NULL)
+        mark->wakings = 0;
+      return FALSE;
+    }
+  if (++mark->wakings < TIMES_UNTIL_BELIEVED)
+    return TRUE;
+  mark->wakings = 0;
+  if (is_in_use (self, row))
+    self->hooks.row_woken (row, self->user_data);
+  return FALSE;
+}
+
 static void
 note_presence (BbReaper *self, BbLedgerRow *row, BbInstance *instance)
 {
@@ -409,7 +433,10 @@ judge (BbReaper *self, Listing *listing, GPtrArray *instances)
       if (bb_ledger_row_is_closing (row))
         continue;
       if (instance != NULL)
-        note_presence (self, row, instance);
+        {
+          note_presence (self, row, instance);
+          look_again |= note_waking (self, row, instance);
+        }
       else if (belongs_to (row, scope))
         look_again |= note_absence (self, listing, row);
     }
@@ -673,7 +700,8 @@ bb_reaper_new (BbLedger *ledger, BbLoop *loop, const char *store_id, const BbRea
   g_return_val_if_fail (BB_IS_LEDGER (ledger) && BB_IS_LOOP (loop), NULL);
   g_return_val_if_fail (store_id != NULL && hooks != NULL, NULL);
   g_return_val_if_fail (hooks->list_slaves != NULL && hooks->get_type_name != NULL && hooks->find_backend != NULL
-                          && hooks->is_in_use != NULL && hooks->row_gone != NULL && hooks->trouble != NULL,
+                          && hooks->is_in_use != NULL && hooks->row_gone != NULL && hooks->row_woken != NULL
+                          && hooks->trouble != NULL,
                         NULL);
 
   self = g_object_new (BB_TYPE_REAPER, NULL);

@@ -20,6 +20,8 @@ typedef struct
   gboolean (*is_in_use) (BbLedgerRow *row, gpointer user_data);
   /* Listing has seen the instance of a row that is in use to be gone, twice. */
   void (*row_gone) (BbLedgerRow *row, gpointer user_data);
+  /* Listing has seen the instance of a row that is in use and parked to run, twice. */
+  void (*row_woken) (BbLedgerRow *row, gpointer user_data);
   /* Something a person must hear of. @row: (nullable) */
   void (*trouble) (const char *summary, BbLedgerRow *row, gpointer user_data);
 } BbReaperHooks;
@@ -30,6 +32,7 @@ typedef struct
  *
  * What becomes of what it finds, by each complete listing of a backend's scope:
  *  - A row with its instance: confirmed; its id is filled in if the answer to its start was lost.
+ *  - A parked row whose instance is seen to run twice, as somebody has started it: told to its substantiation.
  *  - A row whose instance is absent twice: told to its substantiation, or closed; if more was made for it than the
  *    instance, the backend is first asked to stop it, so that the rest goes too.
  *  - An orphan, an instance with this store's mark and no open row, seen twice: gets its row back, or a new one, and

@@ -23,6 +23,7 @@ typedef struct
   const char *protocol;
   GVariant *properties; /* a{sv}, sunk if floating */
   const char *state_directory;
+  const char *parked_id; /* nullable */
 } BbInstanceRequestParameters;
 
 BbInstanceRequest *bb_instance_request_new (const BbInstanceRequestParameters *parameters);

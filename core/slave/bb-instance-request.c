@@ -15,6 +15,7 @@ struct _BbInstanceRequest
   char *master_host;
   char *protocol;
   char *state_directory;
+  char *parked_id;
   GVariant *tags;
   GVariant *properties;
   guint16 master_port;
@@ -40,6 +41,7 @@ bb_instance_request_finalize (GObject *object)
   g_free (self->master_host);
   g_free (self->protocol);
   g_free (self->state_directory);
+  g_free (self->parked_id);
   g_clear_pointer (&self->tags, g_variant_unref);
   g_clear_pointer (&self->properties, g_variant_unref);
   G_OBJECT_CLASS (bb_instance_request_parent_class)->finalize (object);
@@ -82,6 +84,7 @@ bb_instance_request_new (const BbInstanceRequestParameters *parameters)
   self->master_port = parameters->master_port;
   self->protocol = g_strdup (parameters->protocol);
   self->state_directory = g_strdup (parameters->state_directory);
+  self->parked_id = g_strdup (parameters->parked_id);
   self->tags = make_tags (parameters);
   self->properties = g_variant_ref_sink (parameters->properties);
   return self;
@@ -148,6 +151,12 @@ GVariant *
 bb_instance_request_get_properties (BbInstanceRequest *self)
 {
   return self->properties;
+}
+
+const char *
+bb_instance_request_get_parked_id (BbInstanceRequest *self)
+{
+  return self->parked_id;
 }
 
 const char *

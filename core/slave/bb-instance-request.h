@@ -23,6 +23,8 @@ const char *bb_instance_request_get_protocol (BbInstanceRequest *self); /* "pb" 
 GVariant *bb_instance_request_get_tags (BbInstanceRequest *self);
 /* a{sv}: of the build that waits, the slave's own included. */
 GVariant *bb_instance_request_get_properties (BbInstanceRequest *self);
+/* (nullable): the id of the instance of this row that is parked: it is to be started, and no other made. */
+const char *bb_instance_request_get_parked_id (BbInstanceRequest *self);
 /* A folder of this host's for the backend's own files of this store; exists, mode 0700. */
 const char *bb_instance_request_get_state_directory (BbInstanceRequest *self);
 

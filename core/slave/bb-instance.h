@@ -12,6 +12,7 @@ G_BEGIN_DECLS
  * @BB_INSTANCE_FAILED: will never run, but may still exist and must be stopped; the reason says why
  * @BB_INSTANCE_GONE: does not exist any more and costs nothing
  * @BB_INSTANCE_STOPPING: on its way to gone
+ * @BB_INSTANCE_PARKED: stopped, with what is on its disks; can be started again
  */
 typedef enum
 {
@@ -20,6 +21,7 @@ typedef enum
   BB_INSTANCE_FAILED,
   BB_INSTANCE_GONE,
   BB_INSTANCE_STOPPING,
+  BB_INSTANCE_PARKED,
 } BbInstanceState;
 
 /* One machine, or process, as its backend knows it. A value: it does not follow what becomes of the machine. */

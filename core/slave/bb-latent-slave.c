@@ -61,6 +61,33 @@ bb_latent_slave_stop_instance_finish (BbLatentSlave *self, GAsyncResult *result,
   return BB_LATENT_SLAVE_GET_IFACE (self)->stop_instance_finish (self, result, error);
 }
 
+gboolean
+bb_latent_slave_can_park (BbLatentSlave *self)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), FALSE);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->can_park != NULL && BB_LATENT_SLAVE_GET_IFACE (self)->can_park (self);
+}
+
+void
+bb_latent_slave_park_instance_async (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
+                                     GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_return_if_fail (BB_IS_LATENT_SLAVE (self));
+  g_return_if_fail (instance != NULL);
+  g_return_if_fail (BB_LATENT_SLAVE_GET_IFACE (self)->park_instance_async != NULL);
+
+  BB_LATENT_SLAVE_GET_IFACE (self)->park_instance_async (self, instance, cancellable, callback, user_data);
+}
+
+gboolean
+bb_latent_slave_park_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), FALSE);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->park_instance_finish (self, result, error);
+}
+
 void
 bb_latent_slave_check_instance_async (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
                                       GAsyncReadyCallback callback, gpointer user_data)

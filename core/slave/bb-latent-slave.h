@@ -40,13 +40,20 @@ struct _BbLatentSlaveInterface
 
   char *(*get_scope) (BbLatentSlave *self);
   double (*get_hourly_cost) (BbLatentSlave *self); /* optional */
+
+  /* Optional, all three or none: backends that can keep a machine which nobody needs now. */
+  gboolean (*can_park) (BbLatentSlave *self);
+  void (*park_instance_async) (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
+                               GAsyncReadyCallback callback, gpointer user_data);
+  gboolean (*park_instance_finish) (BbLatentSlave *self, GAsyncResult *result, GError **error);
 };
 
 /**
  * bb_latent_slave_start_instance_async:
  * @request: what to start; referenced until the end
  *
- * Asks the backend for an instance. Cancelling it asks to give up; a start that has succeeded all the same must
+ * Asks the backend for an instance, or for the one that it has parked (bb_instance_request_get_parked_id()) to be started
+ * again. Cancelling it asks to give up; a start that has succeeded all the same must
  * return its instance, as it costs money. Set g_task_set_check_cancellable (task, FALSE).
  */
 void bb_latent_slave_start_instance_async (BbLatentSlave *self, BbInstanceRequest *request, GCancellable *cancellable,
@@ -77,6 +84,26 @@ BbInstance *bb_latent_slave_start_instance_finish (BbLatentSlave *self, GAsyncRe
 void bb_latent_slave_stop_instance_async (BbLatentSlave *self, BbInstance *instance, gboolean fast,
                                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_latent_slave_stop_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error);
+
+/**
+ * bb_latent_slave_can_park:
+ *
+ * Whether this slave's instance is to be parked, rather than stopped, when it has been idle: the backend can do that, and
+ * its options say so.
+ */
+gboolean bb_latent_slave_can_park (BbLatentSlave *self);
+
+/**
+ * bb_latent_slave_park_instance_async:
+ * @instance: as for a stop; only where bb_latent_slave_can_park()
+ *
+ * Shuts the machine down and keeps its disks. Done means confirmed: it does not run any more, costs no more than its
+ * disks, and a start whose request names it will start it again. Parking what is parked succeeds. After an error it is
+ * stopped for good.
+ */
+void bb_latent_slave_park_instance_async (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
+                                          GAsyncReadyCallback callback, gpointer user_data);
+gboolean bb_latent_slave_park_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error);
 
 /* How @instance is now: a new value with state and reason (with the console's tail where there is one). An error
  * means that it could not be found out, and says nothing about the instance. */

@@ -117,10 +117,10 @@ substantiation_changed (gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
 
-  if (bb_substantiation_get_row (record->substantiation) == NULL
-      && bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
+  if (bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
     {
-      bb_slave_manager_take_pending_config (record);
+      if (bb_substantiation_get_row (record->substantiation) == NULL)
+        bb_slave_manager_take_pending_config (record);
       bb_slave_manager_stopped_for_shutdown (record);
     }
   bb_slave_manager_touch (record, BB_SLAVE_CHANGED_STATE | BB_SLAVE_CHANGED_INSTANCE);
@@ -507,6 +507,17 @@ bb_slave_manager_row_gone (BbSlaveManager *self, BbLedgerRow *row)
 {
   BbSlaveRecord *record = find_record_of_row (self, row);
   g_autoptr (GError) error = g_error_new (BB_ERROR, BB_ERROR_LOST, "instance %s is gone: its backend does not list it",
+                                          bb_ledger_row_get_instance_id (row));
+
+  if (record != NULL)
+    bb_substantiation_died (record->substantiation, error);
+}
+
+void
+bb_slave_manager_row_woken (BbSlaveManager *self, BbLedgerRow *row)
+{
+  BbSlaveRecord *record = find_record_of_row (self, row);
+  g_autoptr (GError) error = g_error_new (BB_ERROR, BB_ERROR_LOST, "instance %s was parked, and somebody has started it",
                                           bb_ledger_row_get_instance_id (row));
 
   if (record != NULL)

@@ -126,6 +126,7 @@ GPtrArray *bb_slave_manager_list_latent (BbSlaveManager *self); /* (transfer con
 BbLatentSlave *bb_slave_manager_find_backend (BbSlaveManager *self, BbLedgerRow *row);
 gboolean bb_slave_manager_is_row_in_use (BbSlaveManager *self, BbLedgerRow *row);
 void bb_slave_manager_row_gone (BbSlaveManager *self, BbLedgerRow *row);
+void bb_slave_manager_row_woken (BbSlaveManager *self, BbLedgerRow *row);
 /* Who stops the rows that no slave holds; not owned. */
 void bb_slave_manager_set_reaper (BbSlaveManager *self, BbReaper *reaper);
 /* Stops the instance of any open row, also one whose slave is gone. */

@@ -61,7 +61,8 @@ stop_for_shutdown (BbSlaveManager *self, BbSlaveRecord *record, const GError *re
 {
   bb_slave_manager_fail_acquisitions (record, reason);
   bb_slave_manager_touch (record, 0);
-  if (record->substantiation == NULL || bb_substantiation_is_at_rest (record->substantiation))
+  if (record->substantiation == NULL || bb_substantiation_is_at_rest (record->substantiation)
+      || bb_substantiation_is_parked (record->substantiation))
     return;
   if (bb_slave_record_get_settings (record)->keep_on_stop && !record->removed
       && bb_substantiation_may_be_kept (record->substantiation))

@@ -162,7 +162,10 @@ bb_slave_manager_insubstantiate (BbSlaveManager *self, BbSlave *slave, gboolean 
     return FALSE;
   if (bb_substantiation_get_state (record->substantiation) == BB_INSUBSTANTIATED)
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not substantiated", bb_slave_get_name (slave));
+      g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "slave %s is not substantiated%s", bb_slave_get_name (slave),
+                   bb_substantiation_is_parked (record->substantiation)
+                     ? "; terminate its parked instance if it is not wanted any more"
+                     : "");
       return FALSE;
     }
   n_builds = bb_substantiation_get_builds (record->substantiation);

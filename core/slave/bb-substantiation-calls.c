@@ -8,6 +8,7 @@
 #include "bb-instance-choice.h"
 #include "bb-instance-request-private.h"
 #include "bb-log.h"
+#include "bb-option-struct.h"
 
 #define PASSWORD_BYTES 24
 #define CHECK_TIME_US (60 * G_USEC_PER_SEC)
@@ -211,7 +212,7 @@ bb_substantiation_merge_properties (BbSubstantiation *self, GVariant *properties
 }
 
 static BbInstanceRequest *
-make_request (BbSubstantiation *self, GVariant *properties)
+make_request (BbSubstantiation *self, GVariant *properties, gboolean is_parked)
 {
   const BbSubstantiationContext *context = self->context;
   BbSlaveSettings *settings = bb_substantiation_get_settings (self);
@@ -228,6 +229,7 @@ make_request (BbSubstantiation *self, GVariant *properties)
     .protocol = context->protocol,
     .properties = properties,
     .state_directory = context->state_directory,
+    .parked_id = is_parked ? bb_ledger_row_get_instance_id (self->row) : NULL,
   };
   BbInstanceRequest *request = bb_instance_request_new (&parameters);
 
@@ -275,14 +277,19 @@ bb_substantiation_call_start (BbSubstantiation *self)
   BbWaiter *first = g_queue_peek_head (&self->waiters);
   g_autoptr (GVariant) properties
     = bb_substantiation_merge_properties (self, first != NULL ? first->properties : NULL);
+  gboolean is_parked = *bb_ledger_row_get_instance_id (self->row) != '\0';
 
-  self->retiring = FALSE; /* it is started with what counts now */
-  g_free (self->choice);
-  self->choice
-    = bb_instance_choice_new (self->options, bb_slave_get_config (BB_SLAVE (self->slave)), properties);
-  self->choice_unknown = FALSE;
+  /* A fresh one is started with what counts now; one that was parked is what it was. */
+  if (!is_parked)
+    {
+      self->retiring = FALSE;
+      g_free (self->choice);
+      self->choice
+        = bb_instance_choice_new (self->options, bb_slave_get_config (BB_SLAVE (self->slave)), properties);
+      self->choice_unknown = FALSE;
+    }
   g_clear_object (&self->request);
-  self->request = make_request (self, properties);
+  self->request = make_request (self, properties, is_parked);
   bb_ledger_set_requested (self->ledger, self->row, NULL, NULL);
   self->call_serial++;
   self->call_cancellable = g_cancellable_new ();
@@ -350,6 +357,75 @@ bb_substantiation_give_up_stop (BbSubstantiation *self)
 }
 
 static void
+instance_parked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Call) call = user_data;
+  g_autoptr (GError) error = NULL;
+  BbSubstantiation *self = call->self;
+  gboolean parked = bb_latent_slave_park_instance_finish (BB_LATENT_SLAVE (source), result, &error);
+
+  /* One that was given up is stopped for good by now. */
+  if (call->serial != self->call_serial)
+    return;
+  g_clear_object (&self->call_cancellable);
+  if (parked)
+    bb_substantiation_post (self, BB_EVENT_PARKED, NULL);
+  else
+    bb_substantiation_post (self, BB_EVENT_PARK_FAILED, error);
+}
+
+void
+bb_substantiation_call_park (BbSubstantiation *self)
+{
+  g_autoptr (BbInstance) instance = bb_ledger_row_to_instance (self->row);
+
+  self->stop_cancelled = FALSE;
+  self->call_serial++;
+  g_clear_object (&self->call_cancellable);
+  self->call_cancellable = g_cancellable_new ();
+  bb_latent_slave_park_instance_async (self->slave, instance, self->call_cancellable, instance_parked_cb,
+                                       call_new (self, self->call_serial));
+}
+
+char *
+bb_substantiation_digest_options (BbSubstantiation *self)
+{
+  return bb_option_struct_digest (self->options, bb_slave_get_config (BB_SLAVE (self->slave)), BB_OPTION_LIVE);
+}
+
+static void
+unparked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (Call) call = user_data;
+  g_autoptr (GError) error = NULL;
+  BbSubstantiation *self = call->self;
+  gboolean unparked = bb_ledger_unpark_finish (BB_LEDGER (source), result, &error);
+
+  if (self->hooks == NULL || self->row != call->row)
+    return;
+  if (unparked)
+    {
+      self->hooks->had_room (self->user_data);
+      bb_substantiation_post (self, BB_EVENT_INTENDED, NULL);
+    }
+  else if (g_error_matches (error, BB_ERROR, BB_ERROR_LIMIT))
+    {
+      self->no_room = TRUE;
+      self->hooks->no_room (error, self->user_data);
+      bb_substantiation_post (self, BB_EVENT_NO_ROOM, error);
+    }
+  else
+    bb_substantiation_post (self, BB_EVENT_REFUSED, error);
+}
+
+void
+bb_substantiation_call_unpark (BbSubstantiation *self)
+{
+  self->no_room = FALSE;
+  bb_ledger_unpark_async (self->ledger, self->row, NULL, unparked_cb, call_new (self, 0));
+}
+
+static void
 take_check (BbSubstantiation *self, BbInstance *instance)
 {
   const char *reason = bb_instance_get_reason (instance);
@@ -378,6 +454,10 @@ take_check (BbSubstantiation *self, BbInstance *instance)
       error = g_error_new (BB_ERROR, BB_ERROR_FAILED, "instance %s is being stopped by somebody else%s%s",
                            bb_ledger_row_get_instance_id (self->row), reason != NULL ? ": " : "",
                            reason != NULL ? reason : "");
+      break;
+    case BB_INSTANCE_PARKED:
+      error = g_error_new (BB_ERROR, BB_ERROR_FAILED, "instance %s was stopped by somebody else",
+                           bb_ledger_row_get_instance_id (self->row));
       break;
     case BB_INSTANCE_FAILED:
     default:

@@ -32,7 +32,7 @@ static gboolean
 is_before_attach (BbPhase phase)
 {
   return phase == BB_PHASE_INTENDING || phase == BB_PHASE_STARTING || phase == BB_PHASE_STARTING_ATTACHED
-         || phase == BB_PHASE_AWAITING;
+         || phase == BB_PHASE_AWAITING || phase == BB_PHASE_UNPARKING;
 }
 
 gboolean
@@ -103,6 +103,7 @@ bb_substantiation_enter_phase (BbSubstantiation *self, BbPhase next)
   switch (next)
     {
     case BB_PHASE_INTENDING:
+    case BB_PHASE_UNPARKING:
       self->since_us = now_us (self);
       start_missing_clock (self);
       break;
@@ -114,12 +115,14 @@ bb_substantiation_enter_phase (BbSubstantiation *self, BbPhase next)
       break;
     case BB_PHASE_UP:
     case BB_PHASE_UP_LOST:
+    case BB_PHASE_PARKED:
       start_lifetime_clock (self);
       break;
     case BB_PHASE_DROPPING_START:
       bb_timer_start_in (&self->deadline, DROP_TIME_US);
       break;
     case BB_PHASE_STOPPING:
+    case BB_PHASE_PARKING:
       bb_timer_start_in (&self->deadline, STOP_TIME_US);
       break;
     default:
@@ -176,9 +179,10 @@ stop_overdue (BbSubstantiation *self)
       return;
     }
   bb_substantiation_give_up_stop (self);
-  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the backend did not confirm within %d s that it is gone",
-                       (int) (STOP_TIME_US / G_USEC_PER_SEC));
-  bb_substantiation_post (self, BB_EVENT_STOP_FAILED, error);
+  error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the backend did not confirm within %d s that it is %s",
+                       (int) (STOP_TIME_US / G_USEC_PER_SEC), self->phase == BB_PHASE_PARKING ? "parked" : "gone");
+  bb_substantiation_post (self, self->phase == BB_PHASE_PARKING ? BB_EVENT_PARK_FAILED : BB_EVENT_STOP_FAILED,
+                          error);
 }
 
 static void
@@ -212,6 +216,7 @@ deadline_passed (BbTimer *timer, gpointer user_data)
       drop_overdue (self);
       break;
     case BB_PHASE_STOPPING:
+    case BB_PHASE_PARKING:
       stop_overdue (self);
       break;
     case BB_PHASE_STOP_PAUSE:
@@ -219,6 +224,7 @@ deadline_passed (BbTimer *timer, gpointer user_data)
       break;
     case BB_PHASE_UP:
     case BB_PHASE_UP_LOST:
+    case BB_PHASE_PARKED:
       lifetime_over (self);
       break;
     default:
@@ -277,7 +283,7 @@ bb_substantiation_settings_changed (BbSubstantiation *self)
 {
   if (is_before_attach (self->phase))
     start_missing_clock (self);
-  else if (bb_phase_is_substantiated (self->phase))
+  else if (bb_phase_is_substantiated (self->phase) || self->phase == BB_PHASE_PARKED)
     start_lifetime_clock (self);
   if (bb_phase_is_substantiated (self->phase) && self->n_builds == 0)
     bb_substantiation_start_idle_clock (self);

@@ -82,7 +82,10 @@ void bb_substantiation_check_soon (BbSubstantiation *self); /* after one interva
 void bb_substantiation_call_intend (BbSubstantiation *self);
 void bb_substantiation_call_start (BbSubstantiation *self);
 void bb_substantiation_call_stop (BbSubstantiation *self);
-void bb_substantiation_give_up_stop (BbSubstantiation *self); /* its return counts no more, unless it is a success */
+void bb_substantiation_call_park (BbSubstantiation *self);
+void bb_substantiation_call_unpark (BbSubstantiation *self);
+char *bb_substantiation_digest_options (BbSubstantiation *self); /* of what it would be started with now */
+void bb_substantiation_give_up_stop (BbSubstantiation *self); /* of a park as well: its return counts no more, unless it is a success */
 void bb_substantiation_call_check (BbSubstantiation *self);
 void bb_substantiation_forget_check (BbSubstantiation *self);
 void bb_substantiation_close_row (BbSubstantiation *self);

@@ -22,6 +22,10 @@ typedef enum
   BB_PHASE_STOPPING,          /* insubstantiating: stop_instance was called */
   BB_PHASE_STOP_PAUSE,        /* insubstantiating: a stop failed, the next one comes after a pause */
   BB_PHASE_CLOSING,           /* insubstantiating: confirmed gone, the row's end is being written */
+  BB_PHASE_PARKING,           /* insubstantiating: park_instance was called */
+  BB_PHASE_PARKED,            /* insubstantiated: there is an instance that is kept, but does not run */
+  BB_PHASE_UNPARKING,         /* substantiating: the row of a parked instance is being written */
+  BB_PHASE_DROPPING_UNPARK,   /* insubstantiating: given up while the row of a parked instance is being written */
   BB_N_PHASES,
   BB_PHASE_SAME = BB_N_PHASES,
 } BbPhase;
@@ -51,6 +55,10 @@ typedef enum
   BB_EVENT_CLOSED,        /* the end of the row is on disk */
   BB_EVENT_FOUND,         /* there is an open row from before */
   BB_EVENT_FOUND_STOPPING, /* there is an open row from before that has to go */
+  BB_EVENT_FOUND_PARKED,   /* there is an open row from before, of a parked instance */
+  BB_EVENT_PARK,           /* it is idle or to be stopped, and its backend can keep it */
+  BB_EVENT_PARKED,         /* park_instance has confirmed that it does not run any more */
+  BB_EVENT_PARK_FAILED,    /* park_instance failed, or did not return in time */
   BB_N_EVENTS,
 } BbEvent;
 
@@ -70,6 +78,9 @@ typedef enum
   BB_ACTION_CALL_STOP,    /* call stop_instance; a running build loses its connection first */
   BB_ACTION_PAUSE,        /* wait, longer each time; after the third failure people are told */
   BB_ACTION_CLOSE_ROW,    /* write the end of the row */
+  BB_ACTION_CALL_PARK,    /* call park_instance */
+  BB_ACTION_KEEP,         /* write into the row that it is parked */
+  BB_ACTION_UNPARK,       /* write into the row that it is to be started again */
   BB_N_ACTIONS,
 } BbAction;
 

@@ -142,7 +142,6 @@ deliver (BbSubstantiation *self, BbPhase old)
     {
       self->serial++;
       self->n_builds = 0;
-      self->uses = 0;
       self->hooks->attempt_succeeded (self->user_data);
     }
   self->wanted = FALSE;
@@ -215,6 +214,25 @@ close_row (BbSubstantiation *self)
 }
 
 static void
+park (BbSubstantiation *self)
+{
+  self->serial++;
+  bb_substantiation_call_park (self);
+}
+
+static void
+keep (BbSubstantiation *self)
+{
+  g_autoptr (GError) reason = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "its instance was parked");
+  g_autofree char *made_with = bb_substantiation_digest_options (self);
+
+  self->hooks->drop_link (reason, self->user_data);
+  g_clear_error (&self->trouble);
+  self->told_overdue = self->gone_once = FALSE;
+  bb_ledger_set_parked (self->ledger, self->row, made_with, NULL, NULL);
+}
+
+static void
 tell_overdue (BbSubstantiation *self, const GError *error)
 {
   g_autofree char *summary = g_strdup_printf ("slave %s was never substantiated: %s", get_name (self), error->message);
@@ -263,6 +281,15 @@ act (BbSubstantiation *self, BbAction action, BbEvent event, BbPhase old, const 
     case BB_ACTION_CLOSE_ROW:
       close_row (self);
       break;
+    case BB_ACTION_CALL_PARK:
+      park (self);
+      break;
+    case BB_ACTION_KEEP:
+      keep (self);
+      break;
+    case BB_ACTION_UNPARK:
+      bb_substantiation_call_unpark (self);
+      break;
     case BB_ACTION_BUG:
     case BB_ACTION_MISSING:
     case BB_N_ACTIONS:
@@ -274,6 +301,16 @@ act (BbSubstantiation *self, BbAction action, BbEvent event, BbPhase old, const 
 
 /* ---- the executor ---- */
 
+/* The backend still keeps machines, and would make this one with the same options today. */
+static gboolean
+may_start_parked (BbSubstantiation *self)
+{
+  g_autofree char *digest = bb_substantiation_digest_options (self);
+
+  return bb_latent_slave_can_park (self->slave)
+         && g_str_equal (digest, bb_ledger_row_get_made_with (self->row));
+}
+
 static BbEvent
 take_found_row (BbSubstantiation *self, BbLedgerRow *row)
 {
@@ -282,6 +319,8 @@ take_found_row (BbSubstantiation *self, BbLedgerRow *row)
   g_set_object (&self->row, row);
   self->own_password = *bb_ledger_row_get_password (row) != '\0';
   self->choice_unknown = TRUE;
+  if (bb_ledger_row_get_state (row) == BB_ROW_PARKED)
+    return may_start_parked (self) ? BB_EVENT_FOUND_PARKED : BB_EVENT_FOUND_STOPPING;
   return adopt ? BB_EVENT_FOUND : BB_EVENT_FOUND_STOPPING;
 }
 
@@ -294,8 +333,17 @@ settle (BbSubstantiation *self)
   g_clear_pointer (&self->choice, g_free);
   g_clear_error (&self->trouble);
   bb_backoff_reset (&self->stop_pauses);
+  self->uses = 0;
   self->retiring = self->choice_unknown = self->own_password = self->gone_once = FALSE;
   self->fast = self->told_overdue = self->past_lifetime = FALSE;
+}
+
+static gboolean
+may_park (BbSubstantiation *self)
+{
+  return self->phase == BB_PHASE_UP && !self->retiring && !self->fast && self->row != NULL
+         && *bb_ledger_row_get_instance_id (self->row) != '\0' && !bb_ledger_row_is_closing (self->row)
+         && bb_latent_slave_can_park (self->slave);
 }
 
 static gboolean
@@ -312,6 +360,14 @@ is_in_the_way (BbSubstantiation *self)
   return TRUE;
 }
 
+static gboolean
+fits_first (BbSubstantiation *self)
+{
+  BbWaiter *first = g_queue_peek_head (&self->waiters);
+
+  return first == NULL || fits (self, first);
+}
+
 /* What @event is by the time its turn has come; BB_N_EVENTS when nothing is left of it. */
 static BbEvent
 look_again (BbSubstantiation *self, BbEvent event)
@@ -322,8 +378,10 @@ look_again (BbSubstantiation *self, BbEvent event)
   switch (event)
     {
     case BB_EVENT_WANTED:
-      if (self->phase != BB_PHASE_NONE)
+      if (self->phase != BB_PHASE_NONE && self->phase != BB_PHASE_PARKED)
         return event;
+      if (self->phase == BB_PHASE_PARKED && is_wanted && !self->context->shutting_down)
+        return fits_first (self) ? event : BB_EVENT_RETIRE;
       if (!is_wanted || self->context->shutting_down || is_in_the_way (self))
         return BB_N_EVENTS;
       /* Never two instances of one slave: what is left of an earlier one goes first. */
@@ -333,7 +391,14 @@ look_again (BbSubstantiation *self, BbEvent event)
       return is_wanted ? BB_N_EVENTS : event;
     case BB_EVENT_IDLE_OVER:
     case BB_EVENT_RETIRE:
-      return self->phase == BB_PHASE_UP && self->n_builds > 0 ? BB_N_EVENTS : event;
+      if (self->phase == BB_PHASE_UP && self->n_builds > 0)
+        return BB_N_EVENTS;
+      return event == BB_EVENT_IDLE_OVER && may_park (self) ? BB_EVENT_PARK : event;
+    case BB_EVENT_STOP:
+      return self->n_builds == 0 && may_park (self) ? BB_EVENT_PARK : event;
+    case BB_EVENT_PARKED:
+      /* Nobody keeps one whose row a person has closed meanwhile. */
+      return self->phase == BB_PHASE_PARKING && bb_ledger_row_is_closing (self->row) ? BB_EVENT_PARK_FAILED : event;
     case BB_EVENT_LOST_IDLE:
       return self->n_builds > 0 ? BB_EVENT_LOST_BUSY : event;
     default:
@@ -385,7 +450,11 @@ handle (BbSubstantiation *self, BbEvent event, const GError *given_error)
     settle (self);
   if (self->hooks != NULL && (next != old || cell->action != BB_ACTION_NOTHING))
     self->hooks->changed (self->user_data);
-  if (next == BB_PHASE_NONE && old != BB_PHASE_NONE)
+  if (next == old)
+    return;
+  if (next == BB_PHASE_PARKED && (self->retiring || self->fast))
+    bb_substantiation_post (self, BB_EVENT_RETIRE, NULL);
+  else if (next == BB_PHASE_NONE || next == BB_PHASE_PARKED)
     bb_substantiation_post (self, BB_EVENT_WANTED, NULL);
 }
 
@@ -536,6 +605,12 @@ bb_substantiation_is_at_rest (BbSubstantiation *self)
 }
 
 gboolean
+bb_substantiation_is_parked (BbSubstantiation *self)
+{
+  return self->phase == BB_PHASE_PARKED;
+}
+
+gboolean
 bb_substantiation_may_be_kept (BbSubstantiation *self)
 {
   return bb_phase_is_substantiated (self->phase) || self->phase == BB_PHASE_ADOPTING;
@@ -585,7 +660,11 @@ bb_substantiation_may_attach (BbSubstantiation *self, const char **why_not)
       *why_not = "nobody asked for this slave: it is not being substantiated";
       return FALSE;
     case BB_PHASE_INTENDING:
+    case BB_PHASE_UNPARKING:
       *why_not = "nobody asked for this slave yet: its instance has not been started";
+      return FALSE;
+    case BB_PHASE_PARKED:
+      *why_not = "nobody asked for this slave: its instance is parked";
       return FALSE;
     default:
       *why_not = "nobody asked for this slave: its instance is being stopped";
@@ -703,6 +782,8 @@ bb_substantiation_stop (BbSubstantiation *self, gboolean fast, const GError *rea
   if (fast)
     self->fast = TRUE;
   bb_substantiation_post (self, BB_EVENT_STOP, reason);
+  if (fast && self->phase == BB_PHASE_PARKED)
+    bb_substantiation_post (self, BB_EVENT_RETIRE, reason);
 }
 
 void

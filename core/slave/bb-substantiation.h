@@ -87,6 +87,8 @@ BbSubstantiationState bb_substantiation_get_state (BbSubstantiation *self);
 BbLedgerRow *bb_substantiation_get_row (BbSubstantiation *self); /* (transfer none) (nullable) */
 /* No instance, nothing under way, nobody waits. */
 gboolean bb_substantiation_is_at_rest (BbSubstantiation *self);
+/* There is an instance, but it does not run. */
+gboolean bb_substantiation_is_parked (BbSubstantiation *self);
 /* Attached, or it may be again after a restart: what keep_on_stop is about. */
 gboolean bb_substantiation_may_be_kept (BbSubstantiation *self);
 /* Whether one more build would run on the instance there is, rather than wait for another. */
@@ -121,7 +123,7 @@ BbLedgerRow *bb_substantiation_find_row (BbSubstantiation *self);
 BbLedgerRow *bb_substantiation_find_foreign_row (BbSubstantiation *self);
 void bb_substantiation_found (BbSubstantiation *self, BbLedgerRow *row); /* takes it over; only at rest */
 void bb_substantiation_room (BbSubstantiation *self);
-/* @fast: without asking the guest. @reason: for those who wait. */
+/* @fast: without asking the guest, and without keeping it parked. @reason: for those who wait. */
 void bb_substantiation_stop (BbSubstantiation *self, gboolean fast, const GError *reason);
 /* The idle instance is to go, a busy one when its builds have ended. */
 void bb_substantiation_retire (BbSubstantiation *self);

@@ -68,6 +68,10 @@ const BbTable bb_table_instances = {
     { "stopping_at", BB_COLUMN_INTEGER },
     { "closed_at", BB_COLUMN_INTEGER },
     { "closed_month", BB_COLUMN_TEXT, .indexed = TRUE }, /* "2026-11": for the month's cost */
+    { "running_since", BB_COLUMN_INTEGER }, /* 0: it is parked */
+    { "spent", BB_COLUMN_REAL },            /* dollars of earlier times of running, in spent_month */
+    { "spent_month", BB_COLUMN_TEXT },
+    { "made_with", BB_COLUMN_TEXT },        /* digest of the options that a parked one was started with */
     { "why", BB_COLUMN_TEXT },
     { NULL },
   },

@@ -15,6 +15,7 @@ typedef struct
   char *slave_name;
   char *token;
   char *id;
+  gboolean parked;
 } Machine;
 
 /* A call that waits. */
@@ -24,6 +25,7 @@ typedef struct
   GTask *task; /* owned */
   char *slave_name;
   char *token;
+  char *parked_id; /* of a start: nullable */
   BbInstance *instance; /* owned, nullable */
   BbCloudManner manner;
   gulong cancelled_id;
@@ -34,14 +36,15 @@ static struct
 {
   GPtrArray *machines; /* of Machine (owned) */
   GPtrArray *calls;    /* of Call (owned): under way */
-  BbCloudManner start, stop, check;
-  GError *start_error, *stop_error;
+  BbCloudManner start, stop, check, park;
+  GError *start_error, *stop_error, *park_error;
+  gboolean can_park;
   BbInstanceState check_state;
   char *check_reason;
   BbInstanceRequest *request;
   char *key;
   gboolean fast;
-  guint n_starts, n_stops, n_checks, n_overlaps, most_machines, last_id;
+  guint n_starts, n_stops, n_checks, n_parks, n_overlaps, most_machines, last_id;
   void (*witness) (const char *slave_name, const char *token, gpointer user_data);
   gpointer witness_data;
 } cloud;
@@ -73,6 +76,7 @@ call_free (gpointer data)
   g_object_unref (call->task);
   g_free (call->slave_name);
   g_free (call->token);
+  g_free (call->parked_id);
   g_free (call);
 }
 
@@ -91,7 +95,7 @@ is_given_up (Call *call)
 {
   GCancellable *cancellable = g_task_get_cancellable (call->task);
 
-  return g_str_equal (call->kind, "stop") && call->manner == BB_CLOUD_IS_DEAF
+  return (g_str_equal (call->kind, "stop") || g_str_equal (call->kind, "park")) && call->manner == BB_CLOUD_IS_DEAF
          && g_cancellable_is_cancelled (cancellable);
 }
 
@@ -133,6 +137,15 @@ remove_machine (BbInstance *instance)
     }
 }
 
+static Machine *
+find_machine (const char *id)
+{
+  for (guint i = 0; i < cloud.machines->len; i++)
+    if (g_str_equal (((Machine *) g_ptr_array_index (cloud.machines, i))->id, id))
+      return g_ptr_array_index (cloud.machines, i);
+  return NULL;
+}
+
 static void
 return_error (GTask *task, const GError *error)
 {
@@ -144,20 +157,61 @@ static void
 do_check (Call *call)
 {
   BbInstance *now = bb_instance_new (bb_instance_get_id (call->instance), call->token);
-  gboolean there = FALSE;
+  const Machine *machine = find_machine (bb_instance_get_id (call->instance));
+  BbInstanceState state = cloud.check_state;
 
-  for (guint i = 0; i < cloud.machines->len; i++)
-    if (g_str_equal (((Machine *) g_ptr_array_index (cloud.machines, i))->id, bb_instance_get_id (call->instance)))
-      there = TRUE;
-  bb_instance_set_state (now, there ? cloud.check_state : BB_INSTANCE_GONE, cloud.check_reason);
+  if (machine == NULL)
+    state = BB_INSTANCE_GONE;
+  else if (machine->parked)
+    state = BB_INSTANCE_PARKED;
+  bb_instance_set_state (now, state, cloud.check_reason);
   g_task_return_pointer (call->task, now, (GDestroyNotify) bb_instance_unref);
+}
+
+/* (transfer full) (nullable): of a parked one that is not there any more */
+static BbInstance *
+start_machine (Call *call)
+{
+  Machine *machine = call->parked_id != NULL ? find_machine (call->parked_id) : NULL;
+
+  if (call->parked_id == NULL)
+    return make_machine (call->slave_name, call->token);
+  if (machine == NULL)
+    return NULL;
+  machine->parked = FALSE;
+  return bb_instance_new (machine->id, call->token);
+}
+
+static void
+return_done (GTask *task, gboolean answer_lost)
+{
+  if (answer_lost)
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_TIMEOUT, "the answer was lost");
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+do_park (Call *call, gboolean answer_lost)
+{
+  Machine *machine = find_machine (bb_instance_get_id (call->instance));
+
+  if (machine == NULL)
+    {
+      g_task_return_new_error (call->task, BB_ERROR, BB_ERROR_FAILED, "there is no such machine");
+      return;
+    }
+  machine->parked = TRUE;
+  return_done (call->task, answer_lost);
 }
 
 /* The call's work and its answer. Its owner has let go of it. */
 static void
 carry_out (Call *call, gboolean success, gboolean answer_lost)
 {
-  const GError *error = g_str_equal (call->kind, "start") ? cloud.start_error : cloud.stop_error;
+  const GError *error = g_str_equal (call->kind, "start")  ? cloud.start_error
+                        : g_str_equal (call->kind, "park") ? cloud.park_error
+                                                           : cloud.stop_error;
 
   if (!success)
     return_error (call->task, error);
@@ -165,9 +219,11 @@ carry_out (Call *call, gboolean success, gboolean answer_lost)
     do_check (call);
   else if (g_str_equal (call->kind, "start"))
     {
-      BbInstance *instance = make_machine (call->slave_name, call->token);
+      BbInstance *instance = start_machine (call);
 
-      if (answer_lost)
+      if (instance == NULL)
+        g_task_return_new_error (call->task, BB_ERROR, BB_ERROR_FAILED, "the parked machine is gone");
+      else if (answer_lost)
         {
           bb_instance_unref (instance);
           g_task_return_new_error (call->task, BB_ERROR, BB_ERROR_TIMEOUT, "the answer was lost");
@@ -175,13 +231,12 @@ carry_out (Call *call, gboolean success, gboolean answer_lost)
       else
         g_task_return_pointer (call->task, instance, (GDestroyNotify) bb_instance_unref);
     }
+  else if (g_str_equal (call->kind, "park"))
+    do_park (call, answer_lost);
   else
     {
       remove_machine (call->instance);
-      if (answer_lost)
-        g_task_return_new_error (call->task, BB_ERROR, BB_ERROR_TIMEOUT, "the answer was lost");
-      else
-        g_task_return_boolean (call->task, TRUE);
+      return_done (call->task, answer_lost);
     }
 }
 
@@ -226,8 +281,8 @@ cancelled_cb (GCancellable *cancellable, gpointer user_data)
 
 /* @task: (transfer full) */
 static void
-take_call (const char *kind, BbLatentSlave *slave, const char *token, BbInstance *instance, BbCloudManner manner,
-           GTask *task)
+take_call (const char *kind, BbLatentSlave *slave, const char *token, const char *parked_id, BbInstance *instance,
+           BbCloudManner manner, GTask *task)
 {
   Call *call = g_new0 (Call, 1);
   GCancellable *cancellable = g_task_get_cancellable (task);
@@ -241,6 +296,7 @@ take_call (const char *kind, BbLatentSlave *slave, const char *token, BbInstance
                                  ? bb_instance_get_slave_name (instance)
                                  : bb_slave_get_name (BB_SLAVE (slave)));
   call->token = g_strdup (token);
+  call->parked_id = g_strdup (parked_id);
   call->instance = instance != NULL ? bb_instance_ref (instance) : NULL;
   call->manner = manner;
   if (!g_str_equal (kind, "check"))
@@ -264,7 +320,8 @@ start_instance_async (BbLatentSlave *slave, BbInstanceRequest *request, GCancell
   g_set_object (&cloud.request, request);
   if (cloud.witness != NULL)
     cloud.witness (bb_slave_get_name (BB_SLAVE (slave)), bb_instance_request_get_token (request), cloud.witness_data);
-  take_call ("start", slave, bb_instance_request_get_token (request), NULL, cloud.start,
+  take_call ("start", slave, bb_instance_request_get_token (request), bb_instance_request_get_parked_id (request), NULL,
+             cloud.start,
              g_task_new (slave, cancellable, callback, user_data));
 }
 
@@ -280,7 +337,7 @@ stop_instance_async (BbLatentSlave *slave, BbInstance *instance, gboolean fast, 
 {
   cloud.n_stops++;
   cloud.fast = fast;
-  take_call ("stop", slave, bb_instance_get_token (instance), instance, cloud.stop,
+  take_call ("stop", slave, bb_instance_get_token (instance), NULL, instance, cloud.stop,
              g_task_new (slave, cancellable, callback, user_data));
 }
 
@@ -290,12 +347,27 @@ stop_instance_finish (BbLatentSlave *slave, GAsyncResult *result, GError **error
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
+static gboolean
+can_park (BbLatentSlave *slave)
+{
+  return cloud.can_park;
+}
+
+static void
+park_instance_async (BbLatentSlave *slave, BbInstance *instance, GCancellable *cancellable,
+                     GAsyncReadyCallback callback, gpointer user_data)
+{
+  cloud.n_parks++;
+  take_call ("park", slave, bb_instance_get_token (instance), NULL, instance, cloud.park,
+             g_task_new (slave, cancellable, callback, user_data));
+}
+
 static void
 check_instance_async (BbLatentSlave *slave, BbInstance *instance, GCancellable *cancellable,
                       GAsyncReadyCallback callback, gpointer user_data)
 {
   cloud.n_checks++;
-  take_call ("check", slave, bb_instance_get_token (instance), instance, cloud.check,
+  take_call ("check", slave, bb_instance_get_token (instance), NULL, instance, cloud.check,
              g_task_new (slave, cancellable, callback, user_data));
 }
 
@@ -317,7 +389,7 @@ list_instances_async (BbLatentSlave *slave, const char *store_id, GCancellable *
       const Machine *machine = g_ptr_array_index (cloud.machines, i);
       BbInstance *instance = bb_instance_new (machine->id, machine->token);
 
-      bb_instance_set_state (instance, BB_INSTANCE_ALIVE, NULL);
+      bb_instance_set_state (instance, machine->parked ? BB_INSTANCE_PARKED : BB_INSTANCE_ALIVE, NULL);
       bb_instance_set_slave_name (instance, machine->slave_name);
       g_ptr_array_add (instances, instance);
     }
@@ -350,6 +422,9 @@ bb_fake_slave_latent_iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_async = list_instances_async;
   iface->list_instances_finish = list_instances_finish;
   iface->get_scope = get_scope;
+  iface->can_park = can_park;
+  iface->park_instance_async = park_instance_async;
+  iface->park_instance_finish = stop_instance_finish;
 }
 
 static void
@@ -389,6 +464,7 @@ bb_fake_cloud_reset (void)
     }
   g_clear_error (&cloud.start_error);
   g_clear_error (&cloud.stop_error);
+  g_clear_error (&cloud.park_error);
   g_clear_object (&cloud.request);
   g_free (cloud.check_reason);
   g_free (cloud.key);
@@ -414,6 +490,39 @@ bb_fake_cloud_set_stop (BbCloudManner manner, int code, const char *message)
   g_clear_error (&cloud.stop_error);
   if (message != NULL)
     cloud.stop_error = g_error_new_literal (BB_ERROR, code, message);
+}
+
+void
+bb_fake_cloud_set_can_park (gboolean can_park)
+{
+  cloud.can_park = can_park;
+}
+
+void
+bb_fake_cloud_set_park (BbCloudManner manner, int code, const char *message)
+{
+  cloud.park = manner;
+  g_clear_error (&cloud.park_error);
+  if (message != NULL)
+    cloud.park_error = g_error_new_literal (BB_ERROR, code, message);
+}
+
+void
+bb_fake_cloud_wake (const char *slave_name)
+{
+  for (guint i = 0; i < cloud.machines->len; i++)
+    if (g_str_equal (((Machine *) g_ptr_array_index (cloud.machines, i))->slave_name, slave_name))
+      ((Machine *) g_ptr_array_index (cloud.machines, i))->parked = FALSE;
+}
+
+guint
+bb_fake_cloud_count_parked (void)
+{
+  guint n = 0;
+
+  for (guint i = 0; i < cloud.machines->len; i++)
+    n += ((Machine *) g_ptr_array_index (cloud.machines, i))->parked ? 1 : 0;
+  return n;
 }
 
 void
@@ -480,7 +589,10 @@ bb_fake_cloud_foreach (void (*func) (const char *slave_name, const char *token, 
 guint
 bb_fake_cloud_count_calls (const char *kind)
 {
-  return g_str_equal (kind, "start") ? cloud.n_starts : g_str_equal (kind, "stop") ? cloud.n_stops : cloud.n_checks;
+  return g_str_equal (kind, "start")  ? cloud.n_starts
+         : g_str_equal (kind, "stop") ? cloud.n_stops
+         : g_str_equal (kind, "park") ? cloud.n_parks
+                                      : cloud.n_checks;
 }
 
 guint

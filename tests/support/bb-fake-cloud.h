@@ -33,9 +33,13 @@ typedef enum
 void bb_fake_cloud_reset (void); /* no machines, no calls; to be called first and last */
 void bb_fake_cloud_set_start (BbCloudManner manner, int code, const char *message);
 void bb_fake_cloud_set_stop (BbCloudManner manner, int code, const char *message);
+void bb_fake_cloud_set_can_park (gboolean can_park);
+void bb_fake_cloud_set_park (BbCloudManner manner, int code, const char *message);
+void bb_fake_cloud_wake (const char *slave_name); /* a parked machine runs, by somebody's hand */
+guint bb_fake_cloud_count_parked (void);          /* they count as machines, too */
 void bb_fake_cloud_set_check (BbInstanceState state, const char *reason);
 void bb_fake_cloud_set_check_manner (BbCloudManner manner);
-/* Ends what waits: with success, or with the error that is set. @call: "start", "stop", "check" */
+/* Ends what waits: with success, or with the error that is set. @call: "start", "stop", "park", "check" */
 guint bb_fake_cloud_answer (const char *call, gboolean success);
 void bb_fake_cloud_kill (const char *slave_name); /* a machine dies, by itself */
 guint bb_fake_cloud_count_machines (const char *slave_name); /* NULL: all */

@@ -47,6 +47,12 @@ row_gone (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
+row_woken (BbLedgerRow *row, gpointer user_data)
+{
+  bb_slave_manager_row_woken (((World *) user_data)->slaves, row);
+}
+
+static void
 trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
 {
 }
@@ -57,6 +63,7 @@ static const BbReaperHooks reaper_hooks = {
   .find_backend = find_backend,
   .is_in_use = is_in_use,
   .row_gone = row_gone,
+  .row_woken = row_woken,
   .trouble = trouble,
 };
 
