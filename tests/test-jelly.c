@@ -4,8 +4,8 @@
 #include "bb-capture.h"
 #include "bb-error.h"
 #include "bb-jelly.h"
+#include "bb-output-text.h"
 #include "bb-pb-arguments.h"
-#include "bb-pb-output.h"
 
 /* Decodes one message and hands it to @func. */
 typedef void (*Look) (BbJelly value, gpointer user_data);
@@ -332,11 +332,11 @@ static void
 check_output (const char *const *pieces, gboolean cut_anywhere, const char *expected)
 {
   g_autoptr (GString) collected = g_string_new (NULL);
-  BbPbCarry carry = { 0 };
+  BbTextCarry carry = { 0 };
 
   for (; *pieces != NULL; pieces++)
-    bb_pb_output_give (cut_anywhere ? &carry : NULL, *pieces, strlen (*pieces), collect, collected);
-  bb_pb_output_end (&carry, collect, collected);
+    bb_output_text_give (cut_anywhere ? &carry : NULL, *pieces, strlen (*pieces), collect, collected);
+  bb_output_text_end (&carry, collect, collected);
   g_assert_cmpstr (collected->str, ==, expected);
 }
 
@@ -368,7 +368,7 @@ test_output_with_nul (void)
 
       with_nul[i] = '\0';
       g_string_truncate (collected, 0);
-      bb_pb_output_give (NULL, with_nul, 20, collect, collected);
+      bb_output_text_give (NULL, with_nul, 20, collect, collected);
       g_assert_cmpstr (collected->str, ==, expected);
     }
 }
@@ -380,7 +380,7 @@ test_output_all_invalid (void)
   g_autoptr (GString) collected = g_string_new (NULL);
   g_autofree char *text = g_strnfill (655360, '\xff');
 
-  bb_pb_output_give (NULL, text, 655360, collect, collected);
+  bb_output_text_give (NULL, text, 655360, collect, collected);
   g_assert_cmpuint (collected->len, ==, 3 * 655360);
 }
 

@@ -32,6 +32,7 @@ typedef struct
   gboolean pause_in_output;
   gboolean fail_transfer;
   gboolean large_blocks;
+  gboolean answer_later;
   gboolean restart_in_done;
 } Fixture;
 
@@ -80,18 +81,23 @@ set_utime (BbRemoteCommand *command, double access_time, double modified_time, g
   g_string_append_printf (((Fixture *) user_data)->told, "utime=%g,%g ", access_time, modified_time);
 }
 
-static GBytes *
-read_block (BbRemoteCommand *command, gsize length, gpointer user_data, GError **error)
+static void
+read_block (BbRemoteCommand *command, gsize length, gpointer user_data)
 {
   Fixture *f = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) block = NULL;
 
   g_string_append_printf (f->told, "read=%" G_GSIZE_FORMAT " ", length);
+  if (f->answer_later)
+    return;
   if (f->large_blocks)
-    return g_bytes_new_take (g_malloc0 (length), length);
-  if (!f->fail_transfer)
-    return g_bytes_new ("list", 4);
-  g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the file is gone");
-  return NULL;
+    block = g_bytes_new_take (g_malloc0 (length), length);
+  else if (!f->fail_transfer)
+    block = g_bytes_new ("list", 4);
+  else
+    error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file is gone");
+  bb_slave_link_give_block (f->link, command, block, error);
 }
 
 static void done (BbRemoteCommand *command, const GError *error, gpointer user_data);
@@ -614,6 +620,38 @@ test_download_fails (Fixture *f, gconstpointer data)
 }
 
 /* 5.5.2: elapsed, and then nothing: the command is over and the builder free. */
+/* The block is read from the disk first: the slave waits, and other messages do not. */
+static void
+test_download_waits (Fixture *f, gconstpointer data)
+{
+  BbRemoteCommand *command = start (f, "downloadFile", "@a{sv} {}");
+  g_autoptr (GBytes) block = g_bytes_new ("list", 4);
+
+  answer (f, "(None)");
+  f->answer_later = TRUE;
+  bb_pb_peer_send (f->peer, "(message 20 4 \"read\" 1 (tuple 3) (dictionary))");
+  bb_pb_peer_send (f->peer, "(message 21 2 \"keepalive\" 1 (tuple) (dictionary))");
+  bb_pb_peer_expect (f->peer, "(answer 21 (None))");
+  bb_test_clock_advance (f->clock, f->loop, 3000); /* not the slave's silence */
+  bb_slave_link_give_block (f->link, command, block, NULL);
+  bb_pb_peer_expect (f->peer, "(answer 20 \"lis\")");
+  send_complete (f, "(None)");
+  g_assert_cmpstr (f->told->str, ==, "read=3 done=");
+}
+
+/* A slave that asks for the next one before it has the last is none. */
+static void
+test_read_twice (Fixture *f, gconstpointer data)
+{
+  start (f, "downloadFile", "@a{sv} {}");
+  f->answer_later = TRUE;
+  bb_pb_peer_send (f->peer, "(message 20 4 \"read\" 1 (tuple 3) (dictionary))");
+  bb_pb_peer_send (f->peer, "(message 21 4 \"read\" 1 (tuple 3) (dictionary))");
+  bb_pb_peer_wait_closed (f->peer);
+  bb_test_run_pending ();
+  g_assert_cmpstr (f->host->lost->str, ==, "pb: a second read before the first is answered\n");
+}
+
 static void
 test_never_complete (Fixture *f, gconstpointer data)
 {
@@ -1002,6 +1040,8 @@ main (int argc, char **argv)
   ADD ("/pb/link/upload/too-large", test_upload_too_large);
   ADD ("/pb/link/download", test_download);
   ADD ("/pb/link/download/fails", test_download_fails);
+  ADD ("/pb/link/download/waits", test_download_waits);
+  ADD ("/pb/link/download/read-twice", test_read_twice);
   ADD ("/pb/link/watchdog/never-complete", test_never_complete);
   ADD ("/pb/link/watchdog/outlives-its-time", test_outlives_its_time);
   ADD ("/pb/link/watchdog/silence", test_silence);

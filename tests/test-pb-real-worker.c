@@ -33,6 +33,7 @@ typedef struct
   gboolean done;
   GError *error;
   gboolean fail_write;
+  BbSlaveLink *link;
 } Events;
 
 static void
@@ -89,16 +90,16 @@ set_utime (BbRemoteCommand *command, double access_time, double modified_time, g
   ((Events *) user_data)->utime = TRUE;
 }
 
-static GBytes *
-read_block (BbRemoteCommand *command, gsize length, gpointer user_data, GError **error)
+static void
+read_block (BbRemoteCommand *command, gsize length, gpointer user_data)
 {
   Events *events = user_data;
   gsize n = MIN (length, strlen (events->contents) - events->offset);
-  GBytes *block = g_bytes_new (events->contents + events->offset, n);
+  g_autoptr (GBytes) block = g_bytes_new (events->contents + events->offset, n);
 
   events->n_blocks++;
   events->offset += n;
-  return block;
+  bb_slave_link_give_block (events->link, command, block, NULL);
 }
 
 static void
@@ -268,6 +269,7 @@ start (Fixture *f, Events *events, const char *name, const char *args)
   BbRemoteCommand *command
     = bb_slave_link_start_command (f->link, "b1", name, g_variant_new_parsed (args), &events_table, events, &error);
 
+  events->link = f->link;
   g_assert_no_error (error);
   return command;
 }

@@ -373,7 +373,7 @@ test_unasked (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   command = build_fixture_wait_command (f, link, BB_RUN_BUILDER);
   g_assert_false (send_block (command, "x", &message));
   assert_text (message, "the slave sent a file that nobody asked it for");
-  g_assert_null (command->events->read (command, 10, command->user_data, &error));
+  g_assert_null (bb_fake_command_read (command, 10, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_PROTOCOL);
   bb_fake_command_end (command, 0);
   assert_text (build_fixture_wait (f, 1), "failure: run: the slave sent a file that nobody asked it for");
@@ -449,10 +449,10 @@ test_download (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   link = build_fixture_attach (f, "a");
   command = start_step (f, link, NULL);
   g_assert_cmpstr (command->name, ==, "downloadFile");
-  while (TRUE) /* never turning the loop: as fast as a slave can be, and faster */
+  while (TRUE)
     {
       g_autoptr (GError) error = NULL;
-      g_autoptr (GBytes) block = command->events->read (command, 262144, command->user_data, &error);
+      g_autoptr (GBytes) block = bb_fake_command_read (command, 262144, &error);
 
       g_assert_no_error (error);
       if (g_bytes_get_size (block) == 0)
@@ -464,6 +464,23 @@ test_download (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
   command->events->close (command, command->user_data);
   bb_fake_command_end (command, 0);
   assert_text (build_fixture_wait (f, 1), "success");
+}
+
+/* The slave goes while its block is under way. */
+static void
+test_download_lost (BuildFixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  g_autofree char *path = g_build_filename (f->dir, "small", NULL);
+  BbFakeLink *link;
+  BbRemoteCommand *command;
+
+  g_assert_true (g_file_set_contents (path, "text", 4, NULL));
+  configure_download (f, path);
+  link = build_fixture_attach (f, "a");
+  command = start_step (f, link, NULL);
+  command->events->read (command, 262144, command->user_data);
+  bb_fake_link_lose (link, "it went");
+  assert_text (build_fixture_wait (f, 1), "retry: down: it went");
 }
 
 static void
@@ -521,6 +538,7 @@ main (int argc, char **argv)
   ADD ("/transfer/unasked", UPLOAD, test_unasked);
   ADD ("/transfer/upload-directory", DIRECTORY, test_upload_directory);
   ADD ("/transfer/download", NULL, test_download);
+  ADD ("/transfer/download-lost", NULL, test_download_lost);
   ADD ("/transfer/download-refused", NULL, test_download_refused);
   return g_test_run ();
 }

@@ -268,26 +268,42 @@ command_utime (BbRemoteCommand *command, double access_time, double modified_tim
     bb_transfer_set_times (self->transfer, access_time, modified_time);
 }
 
-static GBytes *
-command_read (BbRemoteCommand *command, gsize length, gpointer user_data, GError **error)
+/* The answer to the slave's read; @block: (nullable) */
+static void
+give_block (BbStepRun *self, GBytes *block, const GError *error)
 {
-  BbStepRun *self = user_data;
-  g_autoptr (GError) local = NULL;
-  GBytes *block = NULL;
-
-  if (!self->ending && self->transfer != NULL)
-    block = bb_transfer_read (self->transfer, length, &local);
-  if (block != NULL)
-    return block;
-  if (local == NULL)
-    g_set_error (&local, BB_ERROR, BB_ERROR_PROTOCOL, "the slave asked for a file that nobody sends it");
-  if (self->verdict == BB_RESULT_NONE)
+  if (error != NULL && self->verdict == BB_RESULT_NONE)
     {
       self->verdict = BB_RESULT_EXCEPTION;
-      self->verdict_text = g_strdup (local->message);
+      self->verdict_text = g_strdup (error->message);
     }
-  g_propagate_error (error, g_steal_pointer (&local));
-  return NULL;
+  bb_slave_link_give_block (self->link, self->command, block, error);
+}
+
+static void
+block_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (BbStepRun) self = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GBytes) block = bb_transfer_read_finish (BB_TRANSFER (source), result, &error);
+
+  if (self->command != NULL) /* it may have ended meanwhile */
+    give_block (self, block, error);
+}
+
+static void
+command_read (BbRemoteCommand *command, gsize length, gpointer user_data)
+{
+  BbStepRun *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!self->ending && self->transfer != NULL)
+    {
+      bb_transfer_read_async (self->transfer, length, block_read_cb, g_object_ref (self));
+      return;
+    }
+  error = g_error_new_literal (BB_ERROR, BB_ERROR_PROTOCOL, "the slave asked for a file that nobody sends it");
+  give_block (self, NULL, error);
 }
 
 /* In words, why a command that the slave completed has failed; (transfer full). */

@@ -13,8 +13,6 @@
 #define AHEAD_BYTES (4 * 1024 * 1024)
 #define AHEAD_LOW (2 * 1024 * 1024)
 
-typedef struct _Reading Reading;
-
 struct _BbTransfer
 {
   GObject parent_instance;
@@ -37,8 +35,10 @@ struct _BbTransfer
   GByteArray *ahead;
   gsize ahead_offset; /* what of it was handed out */
   gboolean at_end;
-  Reading *reading; /* owned by its task; NULL: none under way */
+  gboolean reading; /* in a thread */
   GError *read_error;
+  GTask *waiting; /* for what is being read; NULL: nobody does */
+  gsize wanted;   /* by it */
 };
 
 G_DEFINE_FINAL_TYPE (BbTransfer, bb_transfer, G_TYPE_OBJECT)
@@ -328,24 +328,17 @@ bb_transfer_set_times (BbTransfer *self, double access_time, double modified_tim
 
 /* Reading ahead. */
 
-struct _Reading
+typedef struct
 {
   int fd;
-  GMutex mutex;
-  GCond cond;
-  gboolean done; /* under the mutex; what follows is the thread's until then */
   GByteArray *bytes;
   gboolean at_end;
-  GError *error;
-};
+} Reading;
 
 static void
 reading_free (Reading *reading)
 {
-  g_mutex_clear (&reading->mutex);
-  g_cond_clear (&reading->cond);
   g_byte_array_unref (reading->bytes);
-  g_clear_error (&reading->error);
   g_free (reading);
 }
 
@@ -353,32 +346,15 @@ static void
 read_thread (GTask *task, gpointer source, gpointer task_data, GCancellable *cancellable)
 {
   Reading *reading = task_data;
+  GError *error = NULL;
 
-  read_more (reading->fd, reading->bytes, AHEAD_LOW, &reading->at_end, &reading->error);
-  g_mutex_lock (&reading->mutex);
-  reading->done = TRUE;
-  g_cond_signal (&reading->cond);
-  g_mutex_unlock (&reading->mutex);
-  g_task_return_boolean (task, TRUE);
+  if (read_more (reading->fd, reading->bytes, AHEAD_LOW, &reading->at_end, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
 }
 
-/* Takes over what the thread has read; waits for it when it has not: only for a slave that took all that was read
- * ahead faster than a local file could be read, since a link wants its block at once. */
-static void
-absorb_reading (BbTransfer *self, Reading *reading)
-{
-  g_mutex_lock (&reading->mutex);
-  while (!reading->done)
-    g_cond_wait (&reading->cond, &reading->mutex);
-  g_mutex_unlock (&reading->mutex);
-
-  g_byte_array_remove_range (self->ahead, 0, (guint) self->ahead_offset);
-  self->ahead_offset = 0;
-  g_byte_array_append (self->ahead, reading->bytes->data, reading->bytes->len);
-  self->at_end = reading->at_end;
-  self->read_error = g_steal_pointer (&reading->error);
-  self->reading = NULL;
-}
+static void give_block (BbTransfer *self);
 
 static void
 read_ahead_cb (GObject *source, GAsyncResult *result, gpointer user_data)
@@ -386,8 +362,14 @@ read_ahead_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   BbTransfer *self = BB_TRANSFER (source);
   Reading *reading = g_task_get_task_data (G_TASK (result));
 
-  if (self->reading == reading)
-    absorb_reading (self, reading);
+  self->reading = FALSE;
+  g_task_propagate_boolean (G_TASK (result), &self->read_error);
+  g_byte_array_remove_range (self->ahead, 0, (guint) self->ahead_offset);
+  self->ahead_offset = 0;
+  g_byte_array_append (self->ahead, reading->bytes->data, reading->bytes->len);
+  self->at_end = reading->at_end;
+  if (self->waiting != NULL)
+    give_block (self);
 }
 
 static void
@@ -396,43 +378,61 @@ read_ahead (BbTransfer *self)
   g_autoptr (GTask) task = g_task_new (self, NULL, read_ahead_cb, NULL); /* keeps self, and so the descriptor */
   Reading *reading = g_new0 (Reading, 1);
 
-  g_mutex_init (&reading->mutex);
-  g_cond_init (&reading->cond);
   reading->fd = self->fd;
   reading->bytes = g_byte_array_new ();
-  self->reading = reading;
+  self->reading = TRUE;
   g_task_set_source_tag (task, read_ahead);
   g_task_set_task_data (task, reading, (GDestroyNotify) reading_free);
   g_task_run_in_thread (task, read_thread);
 }
 
-GBytes *
-bb_transfer_read (BbTransfer *self, gsize length, GError **error)
+/* To who waits for it, now that there is something, or the end, or an error. */
+static void
+give_block (BbTransfer *self)
 {
-  gsize left;
-  GBytes *block;
+  g_autoptr (GTask) task = g_steal_pointer (&self->waiting);
+  gsize left = self->ahead->len - self->ahead_offset;
+  gsize length = MIN (self->wanted, left);
 
-  g_return_val_if_fail (BB_IS_TRANSFER (self), NULL);
-
-  if (self->ahead == NULL)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_PROTOCOL, "the slave asked for a file that nobody sends it");
-      return NULL;
-    }
-  if (self->ahead->len == self->ahead_offset && self->reading != NULL)
-    absorb_reading (self, self->reading);
-  left = self->ahead->len - self->ahead_offset;
   if (left == 0 && self->read_error != NULL)
     {
-      g_propagate_error (error, g_error_copy (self->read_error));
-      return NULL;
+      g_task_return_error (task, g_error_copy (self->read_error));
+      return;
     }
-  length = MIN (length, left);
-  block = g_bytes_new (self->ahead->data + self->ahead_offset, length);
+  g_task_return_pointer (task, g_bytes_new (self->ahead->data + self->ahead_offset, length),
+                         (GDestroyNotify) g_bytes_unref);
   self->ahead_offset += length;
-  if (left - length < AHEAD_LOW && !self->at_end && self->reading == NULL && self->read_error == NULL)
+  if (left - length < AHEAD_LOW && !self->at_end && !self->reading && self->read_error == NULL)
     read_ahead (self);
-  return block;
+}
+
+void
+bb_transfer_read_async (BbTransfer *self, gsize length, GAsyncReadyCallback callback, gpointer user_data)
+{
+  g_autoptr (GTask) task = NULL;
+
+  g_return_if_fail (BB_IS_TRANSFER (self));
+  g_return_if_fail (self->waiting == NULL);
+
+  task = g_task_new (self, NULL, callback, user_data);
+  g_task_set_source_tag (task, bb_transfer_read_async);
+  if (self->ahead == NULL)
+    {
+      g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave asked for a file that nobody sends it");
+      return;
+    }
+  self->waiting = g_steal_pointer (&task);
+  self->wanted = length;
+  if (self->ahead->len > self->ahead_offset || !self->reading)
+    give_block (self);
+}
+
+GBytes *
+bb_transfer_read_finish (BbTransfer *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 /* The end. */
@@ -519,6 +519,12 @@ bb_transfer_end_async (BbTransfer *self, gboolean success, GCancellable *cancell
   Ending *ending = g_new0 (Ending, 1);
   guint64 mode;
 
+  if (self->waiting != NULL)
+    {
+      g_autoptr (GTask) waiting = g_steal_pointer (&self->waiting);
+
+      g_task_return_new_error (waiting, BB_ERROR, BB_ERROR_WRONG_STATE, "the transfer has ended");
+    }
   g_task_set_source_tag (task, bb_transfer_end_async);
   g_task_set_check_cancellable (task, FALSE);
   g_task_set_task_data (task, ending, (GDestroyNotify) ending_free);

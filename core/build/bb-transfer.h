@@ -33,7 +33,10 @@ void bb_transfer_prepare_async (BbTransfer *self, GAsyncReadyCallback callback, 
 gboolean bb_transfer_prepare_finish (BbTransfer *self, GAsyncResult *result, GError **error);
 
 gboolean bb_transfer_write (BbTransfer *self, const guint8 *data, gsize length, GError **error);
-GBytes *bb_transfer_read (BbTransfer *self, gsize length, GError **error);
+/* The next at most @length bytes, empty at the end; one after the other. What has not been read yet when the transfer ends
+ * fails. */
+void bb_transfer_read_async (BbTransfer *self, gsize length, GAsyncReadyCallback callback, gpointer user_data);
+GBytes *bb_transfer_read_finish (BbTransfer *self, GAsyncResult *result, GError **error);
 void bb_transfer_set_times (BbTransfer *self, double access_time, double modified_time);
 
 /* @success: into place, or unpacked; else everything that was written is removed. Once, also after a failed prepare. */

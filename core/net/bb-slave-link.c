@@ -137,6 +137,14 @@ bb_slave_link_interrupt (BbSlaveLink *self, BbRemoteCommand *command, const char
 }
 
 void
+bb_slave_link_give_block (BbSlaveLink *self, BbRemoteCommand *command, GBytes *block, const GError *error)
+{
+  g_return_if_fail (BB_IS_SLAVE_LINK (self));
+
+  BB_SLAVE_LINK_GET_IFACE (self)->give_block (self, command, block, error);
+}
+
+void
 bb_slave_link_set_reading (BbSlaveLink *self, gboolean reading)
 {
   g_return_if_fail (BB_IS_SLAVE_LINK (self));

@@ -39,8 +39,9 @@ typedef struct
   gboolean (*write) (BbRemoteCommand *command, const guint8 *data, gsize length, gpointer user_data, GError **error);
   void (*close) (BbRemoteCommand *command, gpointer user_data);  /* the last block was written or read */
   void (*utime) (BbRemoteCommand *command, double access_time, double modified_time, gpointer user_data);
-  /* downloadFile: the next at most @length bytes, empty at the end; %NULL with @error: interrupted. */
-  GBytes *(*read) (BbRemoteCommand *command, gsize length, gpointer user_data, GError **error);
+  /* downloadFile: the slave waits for the next at most @length bytes. Each is answered once by bb_slave_link_give_block(), here
+   * or later, but not after done(). */
+  void (*read) (BbRemoteCommand *command, gsize length, gpointer user_data);
   /* Exactly once, last: @error is %NULL when the slave said "complete" without a failure; %BB_ERROR_LOST when the
    * connection ended. Only here is the command over: "rc" may come earlier, or never. */
   void (*done) (BbRemoteCommand *command, const GError *error, gpointer user_data);
@@ -78,6 +79,7 @@ struct _BbSlaveLinkInterface
   BbRemoteCommand *(*start_command) (BbSlaveLink *self, const char *builder, const char *name, GVariant *args,
                                      const BbCommandEvents *events, gpointer user_data, GError **error);
   void (*interrupt) (BbSlaveLink *self, BbRemoteCommand *command, const char *why);
+  void (*give_block) (BbSlaveLink *self, BbRemoteCommand *command, GBytes *block, const GError *error);
   void (*set_reading) (BbSlaveLink *self, gboolean reading);
   void (*close) (BbSlaveLink *self, const GError *reason);
 };
@@ -155,6 +157,9 @@ BbRemoteCommand *bb_slave_link_start_command (BbSlaveLink *self, const char *bui
                                               GError **error);
 /* Asks the slave to stop it; done() still comes. */
 void bb_slave_link_interrupt (BbSlaveLink *self, BbRemoteCommand *command, const char *why);
+
+/* The answer to read(): empty at the end of the file. %NULL with @error: the command is interrupted; done() still comes. */
+void bb_slave_link_give_block (BbSlaveLink *self, BbRemoteCommand *command, GBytes *block, const GError *error);
 
 /* FALSE: leave what the slave sends in the socket, so that TCP slows it down. Counted: as many TRUE as FALSE. */
 void bb_slave_link_set_reading (BbSlaveLink *self, gboolean reading);

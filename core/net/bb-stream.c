@@ -14,6 +14,9 @@
 /* Reads of one stream in one turn, so that one that sends fast does not starve the others. */
 #define READS_PER_TURN 4
 #define DEFAULT_MAX_PENDING (4 * 1024 * 1024)
+/* A peer that does not take what it asked for gets no chance to ask for more while so much waits for it. */
+#define HOLD_BACK (1024 * 1024)
+#define STALL_LIMIT_US (300 * G_USEC_PER_SEC)
 /* How long a close with flush waits for the peer to take what was written. */
 #define FLUSH_TIME_US (10 * G_USEC_PER_SEC)
 
@@ -22,6 +25,8 @@ struct _BbStream
   BbLoop *loop;
   BbWatch watch;
   BbTimer timer; /* writes at the end of the turn; the time limit of a flush; the call of closed() */
+  BbTimer stall_timer; /* runs while we don't read because the peer doesn't */
+  gsize stalled_at;    /* what waited for it when that timer began */
   int fd;
   const BbTransport *transport;
   gpointer transport_data;
@@ -102,6 +107,7 @@ finish (BbStream *self, const char *format, ...)
       va_end (args);
     }
   self->closing = TRUE;
+  bb_timer_stop (&self->stall_timer);
   close_socket (self);
   g_clear_pointer (&self->output, g_byte_array_unref);
   g_clear_pointer (&self->input, g_byte_array_unref);
@@ -112,6 +118,45 @@ static gboolean
 is_finished (BbStream *self)
 {
   return self->fd < 0;
+}
+
+static void
+hold_back (BbStream *self)
+{
+  gsize waiting = bb_stream_get_pending (self);
+
+  if (waiting <= HOLD_BACK || bb_timer_is_running (&self->stall_timer))
+    return;
+  self->stalled_at = waiting;
+  bb_stream_set_reading (self, FALSE);
+  bb_timer_start_in (&self->stall_timer, STALL_LIMIT_US);
+}
+
+static void
+let_go (BbStream *self)
+{
+  if (!bb_timer_is_running (&self->stall_timer))
+    return;
+  bb_timer_stop (&self->stall_timer);
+  bb_stream_set_reading (self, TRUE);
+}
+
+static void
+stalled_cb (BbTimer *timer, gpointer user_data)
+{
+  BbStream *self = user_data;
+  gsize waiting = bb_stream_get_pending (self);
+  g_autoptr (GError) error = NULL;
+
+  if (waiting < self->stalled_at)
+    {
+      self->stalled_at = waiting;
+      bb_timer_start_in (timer, STALL_LIMIT_US);
+      return;
+    }
+  error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "the peer has not read for %d s, %" G_GSIZE_FORMAT " bytes wait for it",
+                       (int) (STALL_LIMIT_US / G_USEC_PER_SEC), waiting);
+  bb_stream_close (self, FALSE, error);
 }
 
 /* Sends what the socket takes. */
@@ -144,7 +189,10 @@ flush (BbStream *self)
   if (self->closing)
     finish (self, "closed");
   else
-    update_watch (self);
+    {
+      let_go (self);
+      update_watch (self);
+    }
 }
 
 static void
@@ -209,13 +257,7 @@ static gboolean
 write_on (BbStream *self)
 {
   flush (self);
-  if (is_finished (self))
-    return FALSE;
-  if (self->output != NULL || self->events->drained == NULL)
-    return TRUE;
-  self->calls++;
-  self->events->drained (self, self->user_data);
-  return end_call (self);
+  return !is_finished (self);
 }
 
 static void
@@ -306,6 +348,7 @@ bb_stream_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer tran
   self->write_wait = EPOLLOUT;
   self->last_input_us = bb_loop_now_us (loop);
   bb_timer_init (&self->timer, loop, timer_cb, self);
+  bb_timer_init (&self->stall_timer, loop, stalled_cb, self);
   if (!bb_watch_start (&self->watch, loop, fd, EPOLLIN, ready_cb, self, error))
     {
       bb_stream_free (self);
@@ -326,6 +369,7 @@ bb_stream_free (BbStream *self)
 {
   self->freed = TRUE;
   bb_timer_stop (&self->timer);
+  bb_timer_stop (&self->stall_timer);
   close_socket (self);
   g_clear_pointer (&self->input, g_byte_array_unref);
   g_clear_pointer (&self->output, g_byte_array_unref);
@@ -348,9 +392,13 @@ bb_stream_write (BbStream *self, const guint8 *data, gsize length)
     }
   g_byte_array_append (self->output, data, (guint) length);
   if (bb_stream_get_pending (self) > self->max_pending)
-    finish (self, "the peer does not read: %" G_GSIZE_FORMAT " bytes wait for it", bb_stream_get_pending (self));
-  else if (!self->write_blocked && !bb_timer_is_running (&self->timer))
+    {
+      finish (self, "the peer does not read: %" G_GSIZE_FORMAT " bytes wait for it", bb_stream_get_pending (self));
+      return;
+    }
+  if (!self->write_blocked && !bb_timer_is_running (&self->timer))
     bb_timer_start_in (&self->timer, 0);
+  hold_back (self);
 }
 
 gsize

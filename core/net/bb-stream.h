@@ -18,8 +18,6 @@ typedef struct
   /* Bytes have arrived: @data is everything that was not taken before. Returns how much of it was taken; the rest is offered again
    * when more has come. May close the stream. */
   gsize (*readable) (BbStream *stream, const guint8 *data, gsize length, gpointer user_data);
-  /* All that was written has gone out. */
-  void (*drained) (BbStream *stream, gpointer user_data);
   /* The connection has ended; once, never from within a call of this interface, and nothing is called after it. */
   void (*closed) (BbStream *stream, const GError *reason, gpointer user_data);
 } BbStreamEvents;
@@ -43,8 +41,9 @@ void bb_stream_set_events (BbStream *self, const BbStreamEvents *events, gpointe
 /* Closes without calling closed(). */
 void bb_stream_free (BbStream *self);
 
-/* Appends to what goes out; sent at the end of this turn, together with whatever else is written in it. Above @max_pending bytes
- * that the peer does not take the stream is closed. */
+/* Appends to what goes out; sent at the end of this turn, together with whatever else is written in it. While more than 1 MiB
+ * waits for the peer nothing is read from it, so that it can't ask for more; when it takes none of that for 300 s, or
+ * when there is more than @max_pending, the stream is closed. */
 void bb_stream_write (BbStream *self, const guint8 *data, gsize length);
 gsize bb_stream_get_pending (BbStream *self);
 void bb_stream_set_max_pending (BbStream *self, gsize max_pending); /* default 4 MiB */

@@ -2,10 +2,12 @@
 libbbcore_la_SOURCES += %D%/bb-clock.h %D%/bb-loop.h %D%/bb-slave-link.h %D%/bb-listener.h
 libbbcore_la_SOURCES += %D%/bb-clock.c %D%/bb-loop.c %D%/bb-slave-link.c %D%/bb-login-host.c %D%/bb-login-host.h
 libbbcore_la_SOURCES += %D%/bb-loop-delay.c %D%/bb-loop-delay.h
+libbbcore_la_SOURCES += %D%/bb-link-limits.h %D%/bb-call-table.c %D%/bb-call-table.h %D%/bb-remote-command.c \
+	%D%/bb-remote-command.h %D%/bb-slave-info.c %D%/bb-slave-info.h %D%/bb-output-text.c %D%/bb-output-text.h
 libbbcore_la_SOURCES += %D%/bb-stream.c %D%/bb-stream.h %D%/bb-tls.c %D%/bb-tls.h %D%/bb-listener.c %D%/bb-login-ticket.h \
 	%D%/bb-port-holder.c %D%/bb-port-holder.h %D%/bb-login-throttle.c %D%/bb-login-throttle.h
 libbbcore_la_SOURCES += %D%/pb/bb-banana.c %D%/pb/bb-banana.h %D%/pb/bb-jelly.c %D%/pb/bb-jelly.h \
 	%D%/pb/bb-pb-broker.c %D%/pb/bb-pb-broker.h %D%/pb/bb-pb-limits.h \
 	%D%/pb/bb-pb-login.c %D%/pb/bb-pb-login-private.h %D%/pb/bb-pb-command.c %D%/pb/bb-pb-command.h \
-	%D%/pb/bb-pb-arguments.c %D%/pb/bb-pb-arguments.h %D%/pb/bb-pb-output.c %D%/pb/bb-pb-output.h \
+	%D%/pb/bb-pb-arguments.c %D%/pb/bb-pb-arguments.h \
 	%D%/pb/bb-pb-info.c %D%/pb/bb-pb-info.h %D%/pb/bb-pb-link.c %D%/pb/bb-pb-link.h

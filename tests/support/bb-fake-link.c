@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-fake-link.h"
 
+#include "bb-test.h"
+
 struct _BbFakeLink
 {
   GObject parent_instance;
@@ -25,6 +27,8 @@ command_free (BbRemoteCommand *command)
   g_free (command->name);
   g_variant_unref (command->args);
   g_free (command->interrupted);
+  g_clear_pointer (&command->block, g_bytes_unref);
+  g_clear_error (&command->block_error);
   g_free (command);
 }
 
@@ -142,6 +146,16 @@ bb_fake_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char 
 }
 
 static void
+bb_fake_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes *block, const GError *error)
+{
+  g_assert_true (g_ptr_array_find (BB_FAKE_LINK (link)->commands, command, NULL)); /* not after done() */
+  g_assert_true ((block != NULL) != (error != NULL));
+  g_assert_null (command->block);
+  command->block = block != NULL ? g_bytes_ref (block) : NULL;
+  command->block_error = error != NULL ? g_error_copy (error) : NULL;
+}
+
+static void
 bb_fake_link_set_reading (BbSlaveLink *link, gboolean reading)
 {
   BB_FAKE_LINK (link)->paused += reading ? -1 : 1;
@@ -199,6 +213,24 @@ bb_fake_command_end (BbRemoteCommand *command, gint64 rc)
   bb_fake_command_done (command, NULL);
 }
 
+static gboolean
+is_read_answered (gpointer user_data)
+{
+  BbRemoteCommand *command = user_data;
+
+  return command->block != NULL || command->block_error != NULL;
+}
+
+GBytes *
+bb_fake_command_read (BbRemoteCommand *command, gsize length, GError **error)
+{
+  command->events->read (command, length, command->user_data);
+  bb_test_run_until_true (is_read_answered, command);
+  if (command->block_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&command->block_error));
+  return g_steal_pointer (&command->block);
+}
+
 void
 bb_fake_command_done (BbRemoteCommand *command, const GError *error)
 {
@@ -219,6 +251,7 @@ bb_fake_link_iface_init (BbSlaveLinkInterface *iface)
   iface->get_protocol = bb_fake_link_get_protocol;
   iface->start_command = bb_fake_link_start_command;
   iface->interrupt = bb_fake_link_interrupt;
+  iface->give_block = bb_fake_link_give_block;
   iface->set_reading = bb_fake_link_set_reading;
   iface->close = bb_fake_link_close;
 }

@@ -18,6 +18,8 @@ struct _BbRemoteCommand
   const BbCommandEvents *events;
   gpointer user_data;
   char *interrupted; /* why; NULL: it was not */
+  GBytes *block;     /* the last answer to a read; NULL: none yet, or an error */
+  GError *block_error;
 };
 
 BbFakeLink *bb_fake_link_new (void);
@@ -37,6 +39,8 @@ void bb_fake_command_output (BbRemoteCommand *command, BbOutput stream, const ch
 void bb_fake_command_update (BbRemoteCommand *command, const char *key, GVariant *value);
 /* rc, then done. */
 void bb_fake_command_end (BbRemoteCommand *command, gint64 rc);
+/* A block, as a slave asks for it, awaited. */
+GBytes *bb_fake_command_read (BbRemoteCommand *command, gsize length, GError **error);
 void bb_fake_command_done (BbRemoteCommand *command, const GError *error);
 char *bb_fake_command_get_text (BbRemoteCommand *command, const char *arg); /* of an argument; NULL: no text */
 

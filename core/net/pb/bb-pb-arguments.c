@@ -18,14 +18,6 @@ static const struct
   { "max_lines", 3003 },
 };
 
-BbPbTransfer
-bb_pb_transfer_of (const char *command)
-{
-  if (g_str_equal (command, "uploadFile") || g_str_equal (command, "uploadDirectory"))
-    return BB_PB_UPLOAD;
-  return g_str_equal (command, "downloadFile") ? BB_PB_DOWNLOAD : BB_PB_NO_TRANSFER;
-}
-
 static gboolean
 is_before (const BbPbDialect *dialect, guint version)
 {
@@ -215,9 +207,9 @@ bb_pb_arguments_translate (const BbPbDialect *dialect, const char *command, GVar
 }
 
 void
-bb_pb_arguments_put (const BbJellyWriter *writer, GVariant *translated, BbPbTransfer kind, gint64 transfer)
+bb_pb_arguments_put (const BbJellyWriter *writer, GVariant *translated, BbTransferKind kind, gint64 transfer)
 {
-  guint n_args = (guint) g_variant_n_children (translated) + (kind != BB_PB_NO_TRANSFER ? 1 : 0);
+  guint n_args = (guint) g_variant_n_children (translated) + (kind != BB_NO_TRANSFER ? 1 : 0);
   GVariantIter iter;
   const char *key;
   GVariant *value;
@@ -230,9 +222,9 @@ bb_pb_arguments_put (const BbJellyWriter *writer, GVariant *translated, BbPbTran
       bb_jelly_put_text (writer, key);
       bb_jelly_put_variant (writer, value);
     }
-  if (kind == BB_PB_NO_TRANSFER)
+  if (kind == BB_NO_TRANSFER)
     return;
   bb_banana_put_list (writer->out, 2);
-  bb_jelly_put_text (writer, kind == BB_PB_UPLOAD ? "writer" : "reader");
+  bb_jelly_put_text (writer, kind == BB_UPLOAD ? "writer" : "reader");
   bb_jelly_put_remote (writer, transfer);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bb-jelly.h"
+#include "bb-remote-command.h"
 
 G_BEGIN_DECLS
 
@@ -10,15 +11,6 @@ typedef struct
 {
   guint version; /* major × 1000 + minor of its commands: 2.16 is 2016, 3.1 is 3001; 0: unknown, taken for a present one */
 } BbPbDialect;
-
-typedef enum
-{
-  BB_PB_NO_TRANSFER,
-  BB_PB_UPLOAD,
-  BB_PB_DOWNLOAD,
-} BbPbTransfer;
-
-BbPbTransfer bb_pb_transfer_of (const char *command);
 
 /**
  * bb_pb_arguments_translate:
@@ -32,6 +24,6 @@ BbPbTransfer bb_pb_transfer_of (const char *command);
 GVariant *bb_pb_arguments_translate (const BbPbDialect *dialect, const char *command, GVariant *args, GError **error);
 
 /* Writes the dictionary; @transfer is the number of the writer or reader that is added to it. */
-void bb_pb_arguments_put (const BbJellyWriter *writer, GVariant *translated, BbPbTransfer kind, gint64 transfer);
+void bb_pb_arguments_put (const BbJellyWriter *writer, GVariant *translated, BbTransferKind kind, gint64 transfer);
 
 G_END_DECLS

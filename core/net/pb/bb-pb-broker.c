@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bb-call-table.h"
 #include "bb-error.h"
 #include "bb-pb-limits.h"
 
@@ -25,18 +26,6 @@ typedef struct
   gpointer user_data;
 } Object;
 
-typedef struct
-{
-  BbPbBroker *broker;
-  BbTimer timer;
-  gint64 request;
-  gint64 time_limit_us;
-  gboolean patient;
-  gboolean cancelled;
-  BbPbAnswered answered;
-  gpointer user_data;
-} Pending;
-
 struct _BbPbBroker
 {
   BbLoop *loop;
@@ -45,8 +34,6 @@ struct _BbPbBroker
   const BbPbBrokerEvents *events;
   gpointer user_data;
   BbTimer partial_timer; /* runs while a message is incomplete */
-  BbTimer stall_timer;   /* runs while we don't read because the peer doesn't */
-  gsize stalled_at;      /* what waited for it when that timer began */
 
   Phase phase;
   gboolean trusted;
@@ -58,7 +45,7 @@ struct _BbPbBroker
   Object root;
   GHashTable *objects; /* gint64 → Object (owned) */
   gint64 last_object;
-  GHashTable *pending; /* request → Pending (owned) */
+  BbCallTable *calls;
   gint64 last_request;
 
   BbJellyWriter writer; /* of the message that is being written, into the scratch buffer */
@@ -76,56 +63,11 @@ begin_message (BbPbBroker *self, guint n_members)
   bb_banana_put_list (scratch, n_members);
 }
 
-/* The peer does not take what it asked for: it gets no chance to ask for more until it has. */
-static void
-hold_back (BbPbBroker *self)
-{
-  gsize waiting = bb_stream_get_pending (self->stream);
-
-  if (waiting <= BB_PB_MAX_OUTPUT || bb_timer_is_running (&self->stall_timer))
-    return;
-  self->stalled_at = waiting;
-  bb_stream_set_reading (self->stream, FALSE);
-  bb_timer_start_in (&self->stall_timer, BB_PB_STALL_LIMIT_US);
-}
-
-static void
-drained_cb (BbStream *stream, gpointer user_data)
-{
-  BbPbBroker *self = user_data;
-
-  if (!bb_timer_is_running (&self->stall_timer))
-    return;
-  bb_timer_stop (&self->stall_timer);
-  bb_stream_set_reading (stream, TRUE);
-}
-
-static void
-stalled_cb (BbTimer *timer, gpointer user_data)
-{
-  BbPbBroker *self = user_data;
-  gsize waiting = bb_stream_get_pending (self->stream);
-  g_autoptr (GError) error = NULL;
-
-  if (waiting < self->stalled_at)
-    {
-      self->stalled_at = waiting;
-      bb_timer_start_in (timer, BB_PB_STALL_LIMIT_US);
-      return;
-    }
-  error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "the peer has not read for %d s, %" G_GSIZE_FORMAT " bytes wait for it",
-                       (int) (BB_PB_STALL_LIMIT_US / G_USEC_PER_SEC), waiting);
-  bb_pb_broker_close (self, FALSE, error);
-}
-
 static void
 end_message (BbPbBroker *self)
 {
   if (self->phase != CLOSED && self->phase != DEAF)
-    {
-      bb_stream_write (self->stream, scratch->data, scratch->len);
-      hold_back (self);
-    }
+    bb_stream_write (self->stream, scratch->data, scratch->len);
   if (scratch->len > KEEP_SCRATCH)
     g_clear_pointer (&scratch, g_byte_array_unref);
   else
@@ -133,51 +75,9 @@ end_message (BbPbBroker *self)
 }
 
 static void
-pending_free (gpointer data)
+call_failed (gpointer owner, GCallback answered, const GError *error, gpointer user_data)
 {
-  Pending *pending = data;
-
-  bb_timer_stop (&pending->timer);
-  g_free (pending);
-}
-
-/* Takes the call from the table and answers it. */
-static void
-answer_pending (BbPbBroker *self, Pending *pending, const BbJelly *answer, const GError *error, const char *failure_type)
-{
-  g_hash_table_steal (self->pending, &pending->request);
-  bb_timer_stop (&pending->timer);
-  if (pending->answered != NULL)
-    pending->answered (self, answer, error, failure_type, pending->user_data);
-  g_free (pending);
-}
-
-static void
-call_timed_out_cb (BbTimer *timer, gpointer user_data)
-{
-  Pending *pending = user_data;
-  BbPbBroker *self = pending->broker;
-  gint64 deadline_us = bb_stream_get_last_input_us (self->stream) + pending->time_limit_us;
-  g_autoptr (GError) error = NULL;
-
-  /* While we don't read ourselves, nothing can be heard of the peer. */
-  if (self->phase != CLOSED && !bb_stream_is_reading (self->stream))
-    deadline_us = bb_loop_now_us (self->loop) + pending->time_limit_us;
-  else if (!pending->patient)
-    deadline_us = 0;
-  if (self->phase != CLOSED && !pending->cancelled && deadline_us > bb_loop_now_us (self->loop))
-    {
-      bb_timer_start_at (timer, deadline_us);
-      return;
-    }
-  if (self->phase == CLOSED)
-    error = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
-  else if (pending->cancelled)
-    error = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "no longer wanted");
-  else
-    error = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "the slave did not answer within %d s",
-                         (int) (pending->time_limit_us / G_USEC_PER_SEC));
-  answer_pending (self, pending, NULL, error, NULL);
+  ((BbPbAnswered) answered) (owner, NULL, error, NULL, user_data);
 }
 
 const BbJellyWriter *
@@ -197,54 +97,21 @@ void
 bb_pb_broker_end_call (BbPbBroker *self, gint64 time_limit_us, gboolean patient, BbPbAnswered answered,
                        gpointer user_data)
 {
-  Pending *pending;
-
   bb_jelly_put_tagged (&self->writer, "dictionary", 0);
   end_message (self);
-  pending = g_new0 (Pending, 1);
-  pending->broker = self;
-  pending->request = self->last_request;
-  pending->time_limit_us = time_limit_us;
-  pending->patient = patient;
-  pending->answered = answered;
-  pending->user_data = user_data;
-  bb_timer_init (&pending->timer, self->loop, call_timed_out_cb, pending);
-  bb_timer_start_in (&pending->timer, self->phase == CLOSED ? 0 : time_limit_us);
-  g_hash_table_insert (self->pending, &pending->request, pending);
-  if (g_hash_table_size (self->pending) > BB_PB_MAX_PENDING_CALLS)
-    {
-      g_autoptr (GError) error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "the slave leaves %u calls unanswered",
-                                              g_hash_table_size (self->pending));
-
-      bb_pb_broker_close (self, FALSE, error);
-    }
+  bb_call_table_add (self->calls, self->last_request, time_limit_us, patient, G_CALLBACK (answered), user_data);
 }
 
 void
 bb_pb_broker_cancel_calls (BbPbBroker *self, gpointer user_data)
 {
-  GHashTableIter iter;
-  Pending *pending;
-
-  g_hash_table_iter_init (&iter, self->pending);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &pending))
-    if (pending->user_data == user_data)
-      {
-        pending->cancelled = TRUE;
-        bb_timer_start_in (&pending->timer, 0);
-      }
+  bb_call_table_cancel (self->calls, user_data);
 }
 
 void
 bb_pb_broker_forget_calls (BbPbBroker *self, gpointer user_data)
 {
-  GHashTableIter iter;
-  Pending *pending;
-
-  g_hash_table_iter_init (&iter, self->pending);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &pending))
-    if (pending->user_data == user_data)
-      pending->answered = NULL;
+  bb_call_table_forget (self->calls, user_data);
 }
 
 const BbJellyWriter *
@@ -369,15 +236,15 @@ receive_answer (BbPbBroker *self, BbJelly message, GError **error)
 {
   gint64 request;
   BbJelly value;
-  Pending *pending;
+  GCallback answered;
+  gpointer user_data;
 
   if (bb_jelly_count (message) != 3 || !get_request (message, &request))
     return malformed (error, "answer");
-  pending = g_hash_table_lookup (self->pending, &request);
-  if (pending == NULL)
+  if (!bb_call_table_take (self->calls, request, &answered, &user_data))
     return TRUE;
   bb_jelly_nth (message, 2, &value);
-  answer_pending (self, pending, &value, NULL, NULL);
+  ((BbPbAnswered) answered) (self, &value, NULL, NULL, user_data);
   return TRUE;
 }
 
@@ -389,18 +256,18 @@ receive_error (BbPbBroker *self, BbJelly message, GError **error)
   g_autofree char *text = NULL;
   gint64 request;
   BbJelly value;
-  Pending *pending;
+  GCallback answered;
+  gpointer user_data;
 
   if (bb_jelly_count (message) != 3 || !get_request (message, &request))
     return malformed (error, "error");
-  pending = g_hash_table_lookup (self->pending, &request);
-  if (pending == NULL)
+  if (!bb_call_table_take (self->calls, request, &answered, &user_data))
     return TRUE;
   bb_jelly_nth (message, 2, &value);
   bb_jelly_describe_failure (value, &type, &text);
   failure = g_error_new (BB_ERROR, BB_ERROR_FAILED, "the slave answered %s: %s", *type != '\0' ? type : "an error",
                          text);
-  answer_pending (self, pending, NULL, failure, type);
+  ((BbPbAnswered) answered) (self, NULL, failure, type, user_data);
   return TRUE;
 }
 
@@ -511,7 +378,7 @@ watch_partial (BbPbBroker *self)
   if (!bb_banana_decoder_is_within_message (self->decoder) || !bb_stream_is_reading (self->stream))
     bb_timer_stop (&self->partial_timer);
   else if (!bb_timer_is_running (&self->partial_timer))
-    bb_timer_start_in (&self->partial_timer, BB_PB_MAX_PARTIAL_US);
+    bb_timer_start_in (&self->partial_timer, BB_LINK_MAX_PARTIAL_US);
 }
 
 static gsize
@@ -547,11 +414,11 @@ partial_too_long_cb (BbTimer *timer, gpointer user_data)
 
   if (!bb_stream_is_reading (self->stream))
     {
-      bb_timer_start_in (timer, BB_PB_MAX_PARTIAL_US);
+      bb_timer_start_in (timer, BB_LINK_MAX_PARTIAL_US);
       return;
     }
   error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "pb: one message took longer than %d s to arrive",
-                       (int) (BB_PB_MAX_PARTIAL_US / G_USEC_PER_SEC));
+                       (int) (BB_LINK_MAX_PARTIAL_US / G_USEC_PER_SEC));
   bb_pb_broker_close (self, FALSE, error);
 }
 
@@ -560,23 +427,14 @@ closed_cb (BbStream *stream, const GError *reason, gpointer user_data)
 {
   BbPbBroker *self = user_data;
   g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
-  g_autoptr (GList) all = NULL;
 
   self->phase = CLOSED;
   bb_timer_stop (&self->partial_timer);
-  bb_timer_stop (&self->stall_timer);
-  all = g_hash_table_get_keys (self->pending);
-  for (GList *l = all; l != NULL; l = l->next)
-    {
-      Pending *pending = g_hash_table_lookup (self->pending, l->data);
-
-      if (pending != NULL)
-        answer_pending (self, pending, NULL, lost, NULL);
-    }
+  bb_call_table_end (self->calls, lost);
   self->events->closed (self, reason, self->user_data);
 }
 
-static const BbStreamEvents stream_events = { readable_cb, drained_cb, closed_cb };
+static const BbStreamEvents stream_events = { readable_cb, closed_cb };
 
 BbPbBroker *
 bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
@@ -589,15 +447,14 @@ bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer t
   self->user_data = user_data;
   self->decoder = bb_banana_decoder_new (&bb_banana_limits_before_login, message_cb, self);
   self->objects = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
-  self->pending = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, pending_free);
   bb_timer_init (&self->partial_timer, loop, partial_too_long_cb, self);
-  bb_timer_init (&self->stall_timer, loop, stalled_cb, self);
   self->stream = bb_stream_new (loop, fd, transport, transport_data, &stream_events, self, error);
   if (self->stream == NULL)
     {
       bb_pb_broker_free (self);
       return NULL;
     }
+  self->calls = bb_call_table_new (loop, self->stream, call_failed, self);
   /* The server speaks first: the dialects, best first. */
   begin_message (self, 2);
   bb_jelly_put_word (&self->writer, "pb");
@@ -617,10 +474,9 @@ void
 bb_pb_broker_free (BbPbBroker *self)
 {
   bb_timer_stop (&self->partial_timer);
-  bb_timer_stop (&self->stall_timer);
+  g_clear_pointer (&self->calls, bb_call_table_free);
   g_clear_pointer (&self->stream, bb_stream_free);
   g_hash_table_unref (self->objects);
-  g_hash_table_unref (self->pending);
   bb_banana_decoder_free (self->decoder);
   g_object_unref (self->loop);
   g_free (self);
@@ -657,7 +513,6 @@ bb_pb_broker_ignore_input (BbPbBroker *self)
   if (self->phase != CLOSED)
     self->phase = DEAF;
   bb_timer_stop (&self->partial_timer);
-  bb_timer_stop (&self->stall_timer);
 }
 
 void

@@ -16,8 +16,5 @@ typedef void (*BbPbCommandEnded) (BbRemoteCommand *command, gpointer user_data);
 BbRemoteCommand *bb_pb_command_start (BbPbBroker *broker, gint64 builder, const char *name, GVariant *args,
                                       const BbCommandEvents *events, gpointer user_data, BbPbCommandEnded ended,
                                       gpointer ended_data);
-void bb_pb_command_interrupt (BbRemoteCommand *command, const char *why);
-/* Ends it from our side, with @error; calls done(). */
-void bb_pb_command_fail (BbRemoteCommand *command, const GError *error);
 
 G_END_DECLS

@@ -7,6 +7,7 @@
 #include "bb-pb-command.h"
 #include "bb-pb-info.h"
 #include "bb-pb-limits.h"
+#include "bb-remote-command.h"
 
 /* Of the commands of 0.8.0, when a slave on Python 2 does not say. */
 #define OLDEST_VERSION 2009
@@ -27,6 +28,7 @@ struct _BbPbLink
   gint64 perspective;     /* our object for the slave, once it is accepted */
   gint64 respond_request; /* 0: the login is answered */
   BbPbDialect dialect;
+  gboolean python3;     /* as its info shows */
   char **commands;      /* that the slave has; NULL: it did not say */
   GHashTable *builders; /* name → Builder, both owned */
   BbTimer refused_timer;
@@ -50,7 +52,7 @@ fail_commands (BbPbLink *self, const GError *reason)
     if (builder->command != NULL)
       g_ptr_array_add (running, builder->command);
   for (guint i = 0; i < running->len; i++)
-    bb_pb_command_fail (g_ptr_array_index (running, i), reason);
+    bb_remote_command_finish (g_ptr_array_index (running, i), reason);
 }
 
 static void
@@ -220,20 +222,20 @@ call_bot (BbPbLink *self, const char *method, guint n_args)
   return bb_pb_broker_begin_call (self->broker, self->bot, method, n_args);
 }
 
-/* Info: getWorkerInfo, or getSlaveInfo; then what older releases keep apart. The task's data is the BbPbInfo. */
+/* Info: getWorkerInfo, or getSlaveInfo; then what older releases keep apart. The task's data is the BbSlaveInfo. */
 
 static void
 end_info (BbPbLink *self, GTask *task)
 {
-  BbPbInfo *info = g_task_get_task_data (task);
+  BbSlaveInfo *info = g_task_get_task_data (task);
 
-  self->dialect.version = bb_pb_info_get_command_version (info);
-  if (self->dialect.version == 0 && bb_pb_info_is_python2 (info))
+  self->dialect.version = bb_slave_info_get_command_version (info);
+  if (self->dialect.version == 0 && !self->python3)
     self->dialect.version = OLDEST_VERSION;
   g_strfreev (self->commands);
-  self->commands = bb_pb_info_dup_commands (info);
-  bb_pb_broker_set_python2 (self->broker, bb_pb_info_is_python2 (info));
-  g_task_return_pointer (task, g_variant_ref_sink (bb_pb_info_end (info)), (GDestroyNotify) g_variant_unref);
+  self->commands = bb_slave_info_dup_commands (info);
+  bb_pb_broker_set_python2 (self->broker, !self->python3);
+  g_task_return_pointer (task, g_variant_ref_sink (bb_slave_info_end (info)), (GDestroyNotify) g_variant_unref);
   g_object_unref (task);
 }
 
@@ -273,7 +275,7 @@ version_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error
   if (answer != NULL)
     bb_pb_info_add_version (g_task_get_task_data (task), *answer);
   call_bot (g_task_get_source_object (task), "getCommands", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, commands_answered, task);
+  bb_pb_broker_end_call (broker, BB_LINK_INFO_LIMIT_US, FALSE, commands_answered, task);
 }
 
 static void
@@ -281,7 +283,8 @@ slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *er
                      gpointer user_data)
 {
   GTask *task = user_data;
-  BbPbInfo *info = g_task_get_task_data (task);
+  BbPbLink *self = g_task_get_source_object (task);
+  BbSlaveInfo *info = g_task_get_task_data (task);
 
   if (error != NULL)
     {
@@ -294,19 +297,19 @@ slave_info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *er
       g_object_unref (task);
       return;
     }
-  if (!bb_pb_info_add (info, *answer))
+  if (!bb_pb_info_add (info, *answer, &self->python3))
     {
       g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave's info is not a dictionary");
       g_object_unref (task);
       return;
     }
-  if (bb_pb_info_has_commands (info))
+  if (bb_slave_info_has_commands (info))
     {
-      end_info (g_task_get_source_object (task), task);
+      end_info (self, task);
       return;
     }
-  call_bot (g_task_get_source_object (task), "getVersion", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, version_answered, task);
+  call_bot (self, "getVersion", 0);
+  bb_pb_broker_end_call (broker, BB_LINK_INFO_LIMIT_US, FALSE, version_answered, task);
 }
 
 static void
@@ -321,7 +324,7 @@ info_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, c
       return;
     }
   call_bot (g_task_get_source_object (task), "getSlaveInfo", 0);
-  bb_pb_broker_end_call (broker, BB_PB_INFO_LIMIT_US, FALSE, slave_info_answered, task);
+  bb_pb_broker_end_call (broker, BB_LINK_INFO_LIMIT_US, FALSE, slave_info_answered, task);
 }
 
 static void
@@ -333,9 +336,9 @@ bb_pb_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
 
   if (return_early (self, task))
     return;
-  g_task_set_task_data (task, bb_pb_info_new (), (GDestroyNotify) bb_pb_info_free);
+  g_task_set_task_data (task, bb_slave_info_new (), (GDestroyNotify) bb_slave_info_free);
   call_bot (self, "getWorkerInfo", 0);
-  bb_pb_broker_end_call (self->broker, BB_PB_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
+  bb_pb_broker_end_call (self->broker, BB_LINK_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
 }
 
 static GVariant *
@@ -364,7 +367,7 @@ drop_builders (BbPbLink *self, GHashTable *old)
         g_ptr_array_add (orphans, builder->command);
     }
   for (guint i = 0; i < orphans->len; i++)
-    bb_pb_command_fail (orphans->pdata[i], error);
+    bb_remote_command_finish (orphans->pdata[i], error);
 }
 
 /* Takes from the answer those builders that were asked for, each once. */
@@ -438,10 +441,10 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
 static gboolean
 check_builders (const BbBuilderDir *builders, gsize n_builders, GError **error)
 {
-  if (n_builders > BB_PB_MAX_BUILDERS)
+  if (n_builders > BB_LINK_MAX_BUILDERS)
     {
       g_set_error (error, BB_ERROR, BB_ERROR_LIMIT, "%" G_GSIZE_FORMAT " builders on one slave, at most %d are possible",
-                   n_builders, BB_PB_MAX_BUILDERS);
+                   n_builders, BB_LINK_MAX_BUILDERS);
       return FALSE;
     }
   for (gsize i = 0; i < n_builders; i++)
@@ -481,7 +484,7 @@ bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, 
       bb_jelly_put_text (writer, builders[i].builddir);
     }
   g_task_set_task_data (task, names, (GDestroyNotify) g_strfreev);
-  bb_pb_broker_end_call (self->broker, BB_PB_BUILDERS_LIMIT_US, TRUE, builders_answered, g_steal_pointer (&task));
+  bb_pb_broker_end_call (self->broker, BB_LINK_BUILDERS_LIMIT_US, TRUE, builders_answered, g_steal_pointer (&task));
 }
 
 static gboolean
@@ -513,7 +516,7 @@ bb_pb_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReady
   if (return_early (self, task))
     return;
   bb_jelly_put_text (call_bot (self, "print", 1), "ping");
-  bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, TRUE, done_answered, g_steal_pointer (&task));
+  bb_pb_broker_end_call (self->broker, BB_LINK_PRINT_LIMIT_US, TRUE, done_answered, g_steal_pointer (&task));
 }
 
 /* Releases before 0.8.3 have it on their builders only, and end without an answer. */
@@ -536,7 +539,7 @@ shutdown_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
       && g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
     {
       bb_pb_broker_begin_call (broker, builder->number, "shutdown", 0);
-      bb_pb_broker_end_call (broker, BB_PB_PRINT_LIMIT_US, FALSE, NULL, NULL);
+      bb_pb_broker_end_call (broker, BB_LINK_PRINT_LIMIT_US, FALSE, NULL, NULL);
       g_task_return_boolean (task, TRUE);
       return;
     }
@@ -553,7 +556,7 @@ bb_pb_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
   if (return_early (self, task))
     return;
   call_bot (self, "shutdown", 0);
-  bb_pb_broker_end_call (self->broker, BB_PB_PRINT_LIMIT_US, FALSE, shutdown_answered, g_steal_pointer (&task));
+  bb_pb_broker_end_call (self->broker, BB_LINK_PRINT_LIMIT_US, FALSE, shutdown_answered, g_steal_pointer (&task));
 }
 
 static void
@@ -604,7 +607,13 @@ static void
 bb_pb_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char *why)
 {
   if (!BB_PB_LINK (link)->lost)
-    bb_pb_command_interrupt (command, why);
+    bb_remote_command_interrupt (command, why);
+}
+
+static void
+bb_pb_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes *block, const GError *error)
+{
+  bb_remote_command_give_block (command, block, error);
 }
 
 static void
@@ -637,6 +646,7 @@ bb_pb_link_iface_init (BbSlaveLinkInterface *iface)
   iface->shutdown_finish = finish_boolean;
   iface->start_command = bb_pb_link_start_command;
   iface->interrupt = bb_pb_link_interrupt;
+  iface->give_block = bb_pb_link_give_block;
   iface->set_reading = bb_pb_link_set_reading;
   iface->close = bb_pb_link_close;
 }

@@ -253,7 +253,7 @@ root_cb (const BbPbCall *call, gpointer user_data)
   gsize length;
 
   if (self->challenger != 0 || !bb_jelly_text_is (call->method, "login") || call->n_args != 1 || !call->wants_answer
-      || !bb_jelly_get_text (call->first_arg, &name, &length) || length > BB_PB_MAX_NAME
+      || !bb_jelly_get_text (call->first_arg, &name, &length) || length > BB_LINK_MAX_NAME
       || !make_challenge (self->challenge))
     {
       close_login (self, "pb: something else than one login");

@@ -10,19 +10,19 @@ typedef struct
 {
   char bytes[4];
   guint length;
-} BbPbCarry;
+} BbTextCarry;
 
 /* Valid UTF-8 without NUL, not NUL-terminated. */
-typedef void (*BbPbOutputFunc) (const char *text, gsize length, gpointer user_data);
+typedef void (*BbTextFunc) (const char *text, gsize length, gpointer user_data);
 
 /**
- * bb_pb_output_give:
+ * bb_output_text_give:
  * @carry: (nullable): of a stream whose pieces end anywhere
  *
  * Hands @text on as valid UTF-8: as it is, without a copy, if it is valid, otherwise in pieces with U+FFFD in the place of what is not.
  */
-void bb_pb_output_give (BbPbCarry *carry, const char *text, gsize length, BbPbOutputFunc func, gpointer user_data);
+void bb_output_text_give (BbTextCarry *carry, const char *text, gsize length, BbTextFunc func, gpointer user_data);
 /* The stream has ended. */
-void bb_pb_output_end (BbPbCarry *carry, BbPbOutputFunc func, gpointer user_data);
+void bb_output_text_end (BbTextCarry *carry, BbTextFunc func, gpointer user_data);
 
 G_END_DECLS

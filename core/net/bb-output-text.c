@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bb-pb-output.h"
+#include "bb-output-text.h"
 
 #include <string.h>
 
-#include "bb-pb-limits.h"
+#include "bb-link-limits.h"
 
 /* How many bytes at the beginning are ASCII without NUL, eight at a time. */
 static gsize
@@ -46,11 +46,11 @@ find_cut (const char *text, gsize length, gsize limit)
 }
 
 static void
-give_replaced (const char *text, gsize length, BbPbOutputFunc func, gpointer user_data)
+give_replaced (const char *text, gsize length, BbTextFunc func, gpointer user_data)
 {
   while (length > 0)
     {
-      gsize n = find_cut (text, length, BB_PB_OUTPUT_PIECE);
+      gsize n = find_cut (text, length, BB_LINK_OUTPUT_PIECE);
       g_autofree char *valid = g_utf8_make_valid (text, (gssize) n);
 
       func (valid, strlen (valid), user_data);
@@ -60,7 +60,7 @@ give_replaced (const char *text, gsize length, BbPbOutputFunc func, gpointer use
 }
 
 static void
-give (const char *text, gsize length, BbPbOutputFunc func, gpointer user_data)
+give (const char *text, gsize length, BbTextFunc func, gpointer user_data)
 {
   if (length == 0)
     return;
@@ -86,7 +86,7 @@ count_partial (const char *text, gsize length)
 }
 
 void
-bb_pb_output_give (BbPbCarry *carry, const char *text, gsize length, BbPbOutputFunc func, gpointer user_data)
+bb_output_text_give (BbTextCarry *carry, const char *text, gsize length, BbTextFunc func, gpointer user_data)
 {
   g_autofree char *joined = NULL;
   gsize partial;
@@ -112,7 +112,7 @@ bb_pb_output_give (BbPbCarry *carry, const char *text, gsize length, BbPbOutputF
 }
 
 void
-bb_pb_output_end (BbPbCarry *carry, BbPbOutputFunc func, gpointer user_data)
+bb_output_text_end (BbTextCarry *carry, BbTextFunc func, gpointer user_data)
 {
   guint length = carry->length;
 

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* What a slave tells of itself, bounded and without its environment, as bb_slave_link_get_info_finish() gives it. */
+typedef struct _BbSlaveInfo BbSlaveInfo;
+
+BbSlaveInfo *bb_slave_info_new (void);
+void bb_slave_info_free (BbSlaveInfo *self);
+
+/* The next key, cut to what is kept of one; %NULL: it is none that is kept, or there were too many. (transfer full) */
+char *bb_slave_info_take_key (BbSlaveInfo *self, char *key);
+void bb_slave_info_take_text (BbSlaveInfo *self, const char *key, char *text); /* (transfer full): valid UTF-8 */
+void bb_slave_info_add_integer (BbSlaveInfo *self, const char *key, gint64 value);
+void bb_slave_info_add_boolean (BbSlaveInfo *self, const char *key, gboolean value);
+
+/* The slave tells its commands: those that it has are added from here on. */
+void bb_slave_info_begin_commands (BbSlaveInfo *self);
+/* Both (transfer full), valid UTF-8; @version: (nullable) */
+void bb_slave_info_take_command (BbSlaveInfo *self, char *name, char *version);
+gboolean bb_slave_info_has_commands (BbSlaveInfo *self);
+/* Of its commands: major × 1000 + minor; 0: unknown */
+guint bb_slave_info_get_command_version (BbSlaveInfo *self);
+char **bb_slave_info_dup_commands (BbSlaveInfo *self); /* names; %NULL: unknown */
+
+GVariant *bb_slave_info_end (BbSlaveInfo *self); /* a{sv}, floating */
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (BbSlaveInfo, bb_slave_info_free)
+
+G_END_DECLS
