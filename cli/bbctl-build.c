@@ -4,21 +4,43 @@
 #include "bbctl-output.h"
 #include "bbctl-properties.h"
 
-static int
-print_submitted (Bbctl *self, const char *path)
+/* One document: the build, or all of a set. */
+static void
+print_documents (GPtrArray *builds)
 {
-  g_autoptr (GVariant) build = NULL;
-  g_autofree char *number = NULL;
+  g_autoptr (JsonArray) array = NULL;
+
+  if (builds->len == 1)
+    {
+      bbctl_print_json_object (bbctl_json_object (g_ptr_array_index (builds, 0), bbctl_build_keys));
+      return;
+    }
+  array = json_array_new ();
+  for (guint i = 0; i < builds->len; i++)
+    json_array_add_object_element (array, bbctl_json_object (g_ptr_array_index (builds, i), bbctl_build_keys));
+  bbctl_print_json_array (g_steal_pointer (&array));
+}
+
+static int
+print_submitted (Bbctl *self, char **paths)
+{
+  g_autoptr (GPtrArray) builds = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   GError *error = NULL;
 
-  build = bbctl_get_all (self, path, BBCTL_BUILD, &error);
-  if (build == NULL)
-    return bbctl_fail (error);
-  number = bbctl_format_number (bbctl_dict_number (build, "Number"));
+  for (guint i = 0; paths[i] != NULL; i++)
+    {
+      GVariant *build = bbctl_get_all (self, paths[i], BBCTL_BUILD, &error);
+      g_autofree char *number = NULL;
+
+      if (build == NULL)
+        return bbctl_fail (error);
+      g_ptr_array_add (builds, build);
+      number = bbctl_format_number (bbctl_dict_number (build, "Number"));
+      if (!self->json)
+        g_print (_("Build %s of %s was submitted.\n"), number, bbctl_dict_string (build, "Builder"));
+    }
   if (self->json)
-    bbctl_print_json_object (bbctl_json_object (build, bbctl_build_keys));
-  else
-    g_print (_("Build %s of %s was submitted.\n"), number, bbctl_dict_string (build, "Builder"));
+    print_documents (builds);
   return BBCTL_OK;
 }
 
@@ -31,8 +53,9 @@ leave (const char *path, int signal_number)
   return 128 + signal_number;
 }
 
-static int
-wait_for (Bbctl *self, const char *path, gboolean follow)
+/* NULL: the wait has ended without the build's end, with @status. */
+static GVariant *
+wait_for_one (Bbctl *self, const char *path, gboolean follow, int *status)
 {
   const BbctlFollowOptions options = {
     .logs = follow,
@@ -47,36 +70,76 @@ wait_for (Bbctl *self, const char *path, gboolean follow)
 
   build = bbctl_follow_until_finished (following, &signal_number, &error);
   if (error != NULL)
-    return bbctl_fail (error);
+    {
+      *status = bbctl_fail (error);
+      return NULL;
+    }
   if (build == NULL)
-    return leave (path, signal_number);
+    {
+      *status = leave (path, signal_number);
+      return NULL;
+    }
   summary = bbctl_follow_summary (build);
-  if (self->json && !follow)
-    bbctl_print_json_object (bbctl_json_object (build, bbctl_build_keys));
-  else if (follow && !self->json)
+  if (follow && !self->json)
     g_printerr ("%s\n", summary);
   else if (!self->json)
     g_print ("%s\n", summary);
-  return bbctl_follow_status (build);
+  return g_steal_pointer (&build);
 }
 
-static char *
-submit (Bbctl *self, const char *builder, GVariant *options, GError **error)
+/* The status is that of the build that ended worst. */
+static int
+wait_for_all (Bbctl *self, char **paths, gboolean follow)
 {
-  g_autoptr (GVariant) reply = bbctl_change (self, BBCTL_HOST_PATH, BBCTL_HOST, "SubmitBuild",
-                                             g_variant_new ("(s@a{sv})", builder, options), "(o)", error);
-  char *path = NULL;
+  g_autoptr (GPtrArray) builds = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  int worst = BBCTL_OK;
 
-  if (reply != NULL)
-    g_variant_get (reply, "(o)", &path);
-  return path;
+  for (guint i = 0; paths[i] != NULL; i++)
+    {
+      int status;
+      GVariant *build = wait_for_one (self, paths[i], follow, &status);
+
+      if (build == NULL)
+        return status;
+      g_ptr_array_add (builds, build);
+      worst = MAX (worst, bbctl_follow_status (build));
+    }
+  if (self->json && !follow)
+    print_documents (builds);
+  return worst;
+}
+
+/* The paths of the builds. One that is asked for alone is in no set. */
+static char **
+submit (Bbctl *self, const char *const *builders, GVariant *options, GError **error)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (options);
+  g_autoptr (GVariant) reply = NULL;
+  char **paths = NULL;
+
+  if (builders[1] != NULL)
+    {
+      reply = bbctl_change (self, BBCTL_HOST_PATH, BBCTL_HOST, "SubmitBuildSet",
+                            g_variant_new ("(^as@a{sv})", builders, sunk), "(ao)", error);
+      if (reply != NULL)
+        g_variant_get (reply, "(^ao)", &paths);
+      return paths;
+    }
+  reply = bbctl_change (self, BBCTL_HOST_PATH, BBCTL_HOST, "SubmitBuild",
+                        g_variant_new ("(s@a{sv})", builders[0], sunk), "(o)", error);
+  if (reply == NULL)
+    return NULL;
+  paths = g_new0 (char *, 2);
+  g_variant_get (reply, "(o)", &paths[0]);
+  return paths;
 }
 
 int
 bbctl_build (Bbctl *self, const char *verb, int argc, char **argv)
 {
   g_auto (GStrv) items = NULL;
-  g_autofree char *slave = NULL, *reason = NULL, *path = NULL;
+  g_auto (GStrv) paths = NULL;
+  g_autofree char *slave = NULL, *reason = NULL;
   gboolean wait = FALSE, follow = FALSE;
   const GOptionEntry entries[] = {
     { "property", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &items, N_("Set a property of the build; may be repeated"),
@@ -92,8 +155,10 @@ bbctl_build (Bbctl *self, const char *verb, int argc, char **argv)
   const char *wrong;
   GError *error = NULL;
 
-  if (!bbctl_parse (self, verb, entries, &argc, &argv, 1, 1))
+  if (!bbctl_parse (self, verb, entries, &argc, &argv, 1, G_MAXINT))
     return BBCTL_USAGE;
+  if (follow && argc > 2)
+    return bbctl_usage (verb, "%s", _("build: --follow shows the log of one build; --wait takes several builders"));
   properties = bbctl_parse_properties (items, &wrong);
   if (properties == NULL)
     return bbctl_usage (verb, _("build: \"%s\" is not NAME=VALUE"), wrong);
@@ -106,8 +171,9 @@ bbctl_build (Bbctl *self, const char *verb, int argc, char **argv)
     g_variant_dict_insert (&options, "slave", "s", slave);
   if (reason != NULL)
     g_variant_dict_insert (&options, "reason", "s", reason);
-  path = submit (self, argv[1], g_variant_dict_end (&options), &error);
-  if (path == NULL)
+  argv[argc] = NULL; /* GOption may leave an argument of its own there */
+  paths = submit (self, (const char *const *) argv + 1, g_variant_dict_end (&options), &error);
+  if (paths == NULL)
     return bbctl_fail (error);
-  return wait || follow ? wait_for (self, path, follow) : print_submitted (self, path);
+  return wait || follow ? wait_for_all (self, paths, follow) : print_submitted (self, paths);
 }

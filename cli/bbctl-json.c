@@ -8,7 +8,8 @@ const char *const bbctl_slave_keys[] = { "name",           "type",         "stat
                                          "instance_id",    "substantiation_state", "last_error", "next_attempt_at",
                                          NULL };
 const char *const bbctl_build_keys[] = { "number",     "builder",     "slave",      "state",      "result", "reason",
-                                         "submitted_at", "started_at", "finished_at", "properties", "steps",  NULL };
+                                         "submitted_at", "started_at", "finished_at", "build_set", "properties", "steps",
+                                         NULL };
 const char *const bbctl_instance_keys[] = { "number",       "slave",        "backend",     "instance_id", "state",
                                             "requested_at", "confirmed_at", "hourly_cost", NULL };
 

@@ -12,7 +12,7 @@ const BbctlVerb bbctl_verbs[] = {
   { "slave", N_("NAME"), N_("Show all that is known of a slave"), bbctl_slave },
   { "builders", NULL, N_("List the builders"), bbctl_builders },
   { "builds", NULL, N_("List builds, newest first"), bbctl_builds },
-  { "build", N_("BUILDER"), N_("Ask for a build"), bbctl_build },
+  { "build", N_("BUILDER…"), N_("Ask for a build, or for one of each builder as a build set"), bbctl_build },
   { "run", N_("-- COMMAND…"), N_("Run a command on a slave, as ssh would"), bbctl_run },
   { "log", N_("BUILD [STEP]"), N_("Print a build's log"), bbctl_log },
   { "cancel", N_("BUILD"), N_("Cancel a build"), bbctl_cancel },

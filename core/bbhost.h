@@ -6,6 +6,7 @@
 #include <bbhost/bb-error.h>
 #include <bbhost/bb-instance-request.h>
 #include <bbhost/bb-instance.h>
+#include <bbhost/bb-interpolate.h>
 #include <bbhost/bb-latent-slave.h>
 #include <bbhost/bb-log.h>
 #include <bbhost/bb-notice.h>

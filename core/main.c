@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <glib-unix.h>
+#include <libintl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -300,6 +301,9 @@ main (int argc, char **argv)
   int status;
 
   setlocale (LC_ALL, "");
+  /* For mail; what is logged stays as it can be searched for. */
+  bindtextdomain (PACKAGE, BB_LOCALE_DIR);
+  bind_textdomain_codeset (PACKAGE, "UTF-8");
   if (!parse_options (&argc, &argv, &options, &error))
     {
       g_printerr ("bbhostd: %s; see bbhostd --help\n", error->message);

@@ -2,7 +2,7 @@
 check_PROGRAMS += tests/test-notice-queue
 TESTS += tests/test-notice-queue
 tests_test_notice_queue_SOURCES = %D%/test-notice-queue.c
-tests_test_notice_queue_CPPFLAGS = $(test_cppflags)
+tests_test_notice_queue_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/tests
 tests_test_notice_queue_LDADD = $(test_libs)
 
 if BUILD_SMTP

@@ -6,7 +6,8 @@ static const struct
   const char *name;
   const char *type;
 } filter_keys[] = {
-  { "number", "t" }, { "builder", "s" }, { "slave", "s" }, { "state", "s" }, { "result", "s" }, { "limit", "t" },
+  { "number", "t" }, { "builder", "s" }, { "slave", "s" }, { "state", "s" }, { "result", "s" },
+  { "build_set", "t" }, { "limit", "t" },
 };
 
 /* What is known of a listing before the store has answered. */
@@ -47,7 +48,7 @@ bb_build_filter_check (GVariant *filter, GError **error)
       if (i == G_N_ELEMENTS (filter_keys))
         {
           g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT,
-                       "filter \"%.64s\" is not one of number, builder, slave, state, result, limit", name);
+                       "filter \"%.64s\" is not one of number, builder, slave, state, result, build_set, limit", name);
           return FALSE;
         }
       if (!g_variant_is_of_type (value, G_VARIANT_TYPE (filter_keys[i].type)))
@@ -75,6 +76,8 @@ filter_matches (GVariant *filter, BbBuild *build)
   guint64 number;
 
   if (g_variant_lookup (filter, "number", "t", &number) && number != build->number)
+    return FALSE;
+  if (g_variant_lookup (filter, "build_set", "t", &number) && number != (guint64) build->build_set)
     return FALSE;
   return text_matches (filter, "builder", build->builder)
          && text_matches (filter, "slave", bb_build_get_slave_name (build))
@@ -226,6 +229,8 @@ make_where (GVariant *filter)
   g_variant_builder_add (&where, "{sv}", "state", g_variant_new_string (bb_build_state_to_string (BB_BUILD_FINISHED)));
   if (g_variant_lookup (filter, "number", "t", &number))
     g_variant_builder_add (&where, "{sv}", "number", g_variant_new_int64 ((gint64) number));
+  if (g_variant_lookup (filter, "build_set", "t", &number))
+    g_variant_builder_add (&where, "{sv}", "build_set", g_variant_new_int64 ((gint64) number));
   for (guint i = 0; i < G_N_ELEMENTS (texts); i++)
     if (g_variant_lookup (filter, texts[i], "&s", &text))
       g_variant_builder_add (&where, "{sv}", texts[i], g_variant_new_string (text));

@@ -26,6 +26,7 @@ bb_build_new_retry (BbBuild *build, guint64 number, gint64 now_us)
 
   bb_build_set_properties (retry, properties);
   retry->position = build->position;
+  retry->build_set = build->build_set;
   retry->attempts = build->attempts + 1;
   retry->submitted_at_us = now_us;
   return retry;

@@ -84,6 +84,21 @@ take_in (BbBuildMaster *self, BbBuild *build)
 
 /* The end of a build. */
 
+/* Durable together with the end itself, so that a crash in between does not keep it from the notifiers. */
+static GVariant *
+end_to_row (BbBuildMaster *self, BbBuild *build)
+{
+  g_autoptr (GVariant) row = g_variant_ref_sink (bb_build_to_row (build));
+  GVariantDict dict;
+
+  if (self->config == NULL || bb_config_get_notifiers (self->config)->len == 0 || *build->builder == '\0'
+      || build->result == BB_RESULT_RETRY)
+    return g_steal_pointer (&row);
+  g_variant_dict_init (&dict, row);
+  g_variant_dict_insert (&dict, "notice_due", "b", TRUE);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
+}
+
 static void
 add_steps_to_batch (BbStoreBatch *batch, BbBuild *build, guint end)
 {
@@ -131,12 +146,13 @@ saved_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 static void
 save_end (BbBuildMaster *self, BbBuild *build, BbBuild *retry)
 {
+  g_autoptr (GVariant) row = end_to_row (self, build);
   BbStoreBatch *batch = bb_store_batch_new ();
   Saving *saving = g_new0 (Saving, 1);
 
   saving->master = g_object_ref (self);
   saving->build = g_object_ref (build);
-  bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
+  bb_store_batch_put (batch, &bb_table_builds, row);
   add_steps_to_batch (batch, build, build->steps->len);
   if (retry != NULL)
     bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (retry));
@@ -366,7 +382,7 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   BbBuildMaster *self = g_task_get_source_object (task);
-  BbBuild *build = g_task_get_task_data (task);
+  GPtrArray *builds = g_task_get_task_data (task);
   GError *error = NULL;
 
   if (!bb_store_commit_finish (BB_STORE (source), result, &error))
@@ -374,20 +390,32 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       g_task_return_error (task, error);
       return;
     }
-  take_in (self, build);
-  g_task_return_pointer (task, g_object_ref (build), g_object_unref);
+  for (guint i = 0; i < builds->len; i++)
+    take_in (self, g_ptr_array_index (builds, i));
+  g_task_return_pointer (task, g_ptr_array_ref (builds), (GDestroyNotify) g_ptr_array_unref);
 }
 
+/* @builders: one, or those of a build set; "" for an ad-hoc command. */
 static void
-submit (BbBuildMaster *self, GTask *task, const char *builder, const char *slave, GVariant *request)
+submit (BbBuildMaster *self, GTask *task, const char *const *builders, const char *slave, GVariant *request)
 {
-  BbBuild *build = bb_build_new (self->next_number++, builder, slave, request);
+  GPtrArray *builds = g_ptr_array_new_with_free_func (g_object_unref);
+  BbStoreBatch *batch = bb_store_batch_new ();
+  gint64 build_set = builders[1] != NULL ? (gint64) self->next_number : 0;
 
-  build->submitted_at_us = bb_loop_wall_us (self->loop);
-  set_first_properties (self, build, find_builder (self, builder));
-  add_run_steps (build);
-  g_task_set_task_data (task, build, g_object_unref);
-  bb_store_put_async (self->store, &bb_table_builds, bb_build_to_row (build), NULL, submitted_cb, g_object_ref (task));
+  for (guint i = 0; builders[i] != NULL; i++)
+    {
+      BbBuild *build = bb_build_new (self->next_number++, builders[i], slave, request);
+
+      build->build_set = build_set;
+      build->submitted_at_us = bb_loop_wall_us (self->loop);
+      set_first_properties (self, build, find_builder (self, builders[i]));
+      add_run_steps (build);
+      bb_store_batch_put (batch, &bb_table_builds, bb_build_to_row (build));
+      g_ptr_array_add (builds, build);
+    }
+  g_task_set_task_data (task, builds, (GDestroyNotify) g_ptr_array_unref);
+  bb_store_commit_async (self->store, batch, NULL, submitted_cb, g_object_ref (task));
 }
 
 static gboolean
@@ -442,36 +470,72 @@ check_builder (BbBuildMaster *self, const char *name, GError **error)
   return NULL;
 }
 
+static gboolean
+check_builders (BbBuildMaster *self, const char *const *builders, const char *slave, GError **error)
+{
+  g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
+
+  if (builders[0] == NULL)
+    {
+      g_set_error_literal (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "at least one builder is needed");
+      return FALSE;
+    }
+  for (guint i = 0; builders[i] != NULL; i++)
+    {
+      const BbBuilderConfig *config = check_builder (self, builders[i], error);
+
+      if (config == NULL || !check_slave (self, config, slave, error))
+        return FALSE;
+      if (!g_hash_table_add (seen, (gpointer) builders[i]))
+        {
+          g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "builder \"%s\" is named twice", builders[i]);
+          return FALSE;
+        }
+    }
+  return TRUE;
+}
+
 void
-bb_build_master_submit_async (BbBuildMaster *self, const char *builder, GVariant *options, GCancellable *cancellable,
-                              GAsyncReadyCallback callback, gpointer user_data)
+bb_build_master_submit_set_async (BbBuildMaster *self, const char *const *builders, GVariant *options,
+                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GVariant) sunk = g_variant_ref_sink (options);
   g_autoptr (GVariant) request = NULL;
-  const BbBuilderConfig *config = NULL;
   const char *slave = "";
   GError *error = NULL;
 
   g_return_if_fail (BB_IS_BUILD_MASTER (self));
-  g_return_if_fail (builder != NULL);
+  g_return_if_fail (builders != NULL);
 
-  g_task_set_source_tag (task, bb_build_master_submit_async);
+  g_task_set_source_tag (task, bb_build_master_submit_set_async);
   g_task_set_check_cancellable (task, FALSE); /* what was stored will be built */
-  if (check_loaded (self, &error) && (config = check_builder (self, builder, &error)) != NULL)
+  if (check_loaded (self, &error))
     request = bb_run_request_new (NULL, sunk, &error);
   if (request != NULL)
     g_variant_lookup (sunk, "slave", "&s", &slave);
-  if (request == NULL || !check_slave (self, config, slave, &error))
+  if (request == NULL || !check_builders (self, builders, slave, &error))
     g_task_return_error (task, error);
   else
-    submit (self, task, builder, slave, request);
+    submit (self, task, builders, slave, request);
+}
+
+void
+bb_build_master_submit_async (BbBuildMaster *self, const char *builder, GVariant *options, GCancellable *cancellable,
+                              GAsyncReadyCallback callback, gpointer user_data)
+{
+  const char *const builders[] = { builder, NULL };
+
+  g_return_if_fail (builder != NULL);
+
+  bb_build_master_submit_set_async (self, builders, options, cancellable, callback, user_data);
 }
 
 void
 bb_build_master_run_async (BbBuildMaster *self, const char *slave, const char *const *argv, GVariant *options,
                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
+  static const char *const no_builder[] = { "", NULL };
   g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
   g_autoptr (GVariant) sunk = g_variant_ref_sink (options);
   g_autoptr (GVariant) request = NULL;
@@ -487,15 +551,23 @@ bb_build_master_run_async (BbBuildMaster *self, const char *slave, const char *c
   if (request == NULL)
     g_task_return_error (task, error);
   else
-    submit (self, task, "", slave, request);
+    submit (self, task, no_builder, slave, request);
+}
+
+GPtrArray *
+bb_build_master_submit_set_finish (BbBuildMaster *self, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
 }
 
 BbBuild *
 bb_build_master_submit_finish (BbBuildMaster *self, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_autoptr (GPtrArray) builds = bb_build_master_submit_set_finish (self, result, error);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return builds != NULL ? g_object_ref (g_ptr_array_index (builds, 0)) : NULL;
 }
 
 gboolean

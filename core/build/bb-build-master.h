@@ -44,6 +44,17 @@ void bb_build_master_apply (BbBuildMaster *self, BbConfig *config);
  */
 void bb_build_master_submit_async (BbBuildMaster *self, const char *builder, GVariant *options,
                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+/**
+ * bb_build_master_submit_set_async:
+ * @builders: their names, each once
+ * @options: as for one, the same for all
+ *
+ * Asks for a build of each: all or none. They are a build set, which has the number of its first build.
+ */
+void bb_build_master_submit_set_async (BbBuildMaster *self, const char *const *builders, GVariant *options,
+                                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+/* (transfer container) (element-type BbBuild): in the order of the builders */
+GPtrArray *bb_build_master_submit_set_finish (BbBuildMaster *self, GAsyncResult *result, GError **error);
 /* @slave: "" for any. @options: a{sv}: `workdir` (s), `env` (a{ss}), `timeout`, `max_time` (d), `properties`, `stdin`
  * (s) */
 void bb_build_master_run_async (BbBuildMaster *self, const char *slave, const char *const *argv, GVariant *options,
@@ -53,8 +64,8 @@ BbBuild *bb_build_master_submit_finish (BbBuildMaster *self, GAsyncResult *resul
 
 BbBuild *bb_build_master_find (BbBuildMaster *self, guint64 number); /* live ones; (transfer none) (nullable) */
 /* aa{sv} of live and finished builds with the keys of `bbctl builds --json` (submitted_at etc. are t, microseconds
- * since 1970; steps aa{sv}). @filter: a{sv}: number (t), builder (s), slave (s), state (s), result (s), limit (t).
- * Newest first. */
+ * since 1970; steps aa{sv}). @filter: a{sv}: number (t), builder (s), slave (s), state (s), result (s), build_set (t),
+ * limit (t). Newest first. */
 void bb_build_master_list_async (BbBuildMaster *self, GVariant *filter, GCancellable *cancellable,
                                  GAsyncReadyCallback callback, gpointer user_data);
 GVariant *bb_build_master_list_finish (BbBuildMaster *self, GAsyncResult *result, GError **error);

@@ -28,6 +28,7 @@ struct _BbBuild
   gint64 started_at_us;
   gint64 finished_at_us;
   gint64 position; /* in its builder's queue, smallest first: its number, or the number of the build that it retries */
+  gint64 build_set; /* number of the first build of those that were asked for together; 0: asked for alone */
   gint64 attempts; /* how often the request was begun before */
   guint n_stored_steps; /* from the first on, whose rows were handed to the store as they are */
 

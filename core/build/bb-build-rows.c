@@ -32,6 +32,8 @@ bb_build_to_row (BbBuild *self)
   g_variant_builder_add (&row, "{sv}", "request", self->request);
   add_integer (&row, "position", self->position);
   add_integer (&row, "attempts", self->attempts);
+  if (self->build_set != 0)
+    add_integer (&row, "build_set", self->build_set);
   return g_variant_builder_end (&row);
 }
 
@@ -108,6 +110,7 @@ bb_build_new_from_row (GVariant *row)
   self->finished_at_us = get_integer (row, "finished_at");
   self->position = get_integer (row, "position");
   self->attempts = get_integer (row, "attempts");
+  self->build_set = get_integer (row, "build_set");
   return self;
 }
 
@@ -177,6 +180,7 @@ bb_build_describe (BbBuild *self)
   add_time (&dict, "submitted_at", self->submitted_at_us);
   add_time (&dict, "started_at", self->started_at_us);
   add_time (&dict, "finished_at", self->finished_at_us);
+  g_variant_builder_add (&dict, "{sv}", "build_set", g_variant_new_uint64 ((guint64) self->build_set));
   g_variant_builder_add (&dict, "{sv}", "properties", self->properties);
   g_variant_builder_add (&dict, "{sv}", "steps", bb_build_describe_steps (self));
   return g_variant_builder_end (&dict);

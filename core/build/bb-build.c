@@ -200,6 +200,14 @@ bb_build_get_finished_at_us (BbBuild *self)
   return self->finished_at_us;
 }
 
+guint64
+bb_build_get_build_set (BbBuild *self)
+{
+  g_return_val_if_fail (BB_IS_BUILD (self), 0);
+
+  return (guint64) self->build_set;
+}
+
 const char *
 bb_build_get_reason (BbBuild *self)
 {

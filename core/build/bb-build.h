@@ -49,6 +49,7 @@ GPtrArray *bb_build_get_steps (BbBuild *self);     /* (transfer none), of BbBuil
 gint64 bb_build_get_submitted_at_us (BbBuild *self);
 gint64 bb_build_get_started_at_us (BbBuild *self);
 gint64 bb_build_get_finished_at_us (BbBuild *self);
+guint64 bb_build_get_build_set (BbBuild *self); /* number of the first of those asked for together; 0: alone */
 const char *bb_build_get_reason (BbBuild *self); /* why it waits, or why it ended as it did; "" */
 
 G_END_DECLS

@@ -42,6 +42,12 @@ get_reason (gpointer context, gpointer build)
 }
 
 static GVariant *
+get_build_set (gpointer context, gpointer build)
+{
+  return g_variant_new_uint64 (bb_build_get_build_set (build));
+}
+
+static GVariant *
 get_submitted_at (gpointer context, gpointer build)
 {
   return g_variant_new_uint64 ((guint64) bb_build_get_submitted_at_us (build));
@@ -150,6 +156,7 @@ static const BbBusProperty properties[] = {
   { "SubmittedAt", "submitted_at", 0, get_submitted_at },
   { "StartedAt", "started_at", BB_BUILD_CHANGED_STATE, get_started_at },
   { "FinishedAt", "finished_at", BB_BUILD_CHANGED_STATE, get_finished_at },
+  { "BuildSet", "build_set", 0, get_build_set },
   { "Properties", "properties", BB_BUILD_CHANGED_PROPERTIES, get_properties },
   { "Steps", "steps", BB_BUILD_CHANGED_STEPS, get_steps },
   { 0 },

@@ -110,6 +110,40 @@ handle_submit_build (BbBusCall *call)
 }
 
 static void
+set_submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  BbBusCall *call = user_data;
+  GError *error = NULL;
+  g_autoptr (GPtrArray) builds = bb_build_master_submit_set_finish (BB_BUILD_MASTER (source), result, &error);
+  GVariantBuilder paths;
+
+  if (builds == NULL)
+    {
+      bb_bus_call_fail (call, error);
+      return;
+    }
+  g_variant_builder_init (&paths, G_VARIANT_TYPE_OBJECT_PATH_ARRAY);
+  for (guint i = 0; i < builds->len; i++)
+    {
+      g_autofree char *path = bb_bus_path_of_build (bb_build_get_number (g_ptr_array_index (builds, i)));
+
+      g_variant_builder_add (&paths, "o", path);
+    }
+  bb_bus_call_return (call, g_variant_new ("(ao)", &paths));
+}
+
+static void
+handle_submit_build_set (BbBusCall *call)
+{
+  g_autoptr (GVariant) options = NULL;
+  g_autofree const char **builders = NULL;
+
+  g_variant_get (bb_bus_call_get_parameters (call), "(^a&s@a{sv})", &builders, &options);
+  bb_build_master_submit_set_async (bb_host_get_builds (bb_bus_call_get_host (call)), builders, options,
+                                    bb_bus_call_get_cancellable (call), set_submitted_cb, call);
+}
+
+static void
 handle_run_command (BbBusCall *call)
 {
   g_autoptr (GVariant) options = NULL;
@@ -323,6 +357,7 @@ static const BbBusProperty properties[] = {
 
 static const BbBusMethod methods[] = {
   { "SubmitBuild", BB_ACTION_RUN_BUILDS, handle_submit_build },
+  { "SubmitBuildSet", BB_ACTION_RUN_BUILDS, handle_submit_build_set },
   { "RunCommand", BB_ACTION_RUN_BUILDS, handle_run_command },
   { "GetSlave", NULL, handle_get_slave },
   { "GetBuild", NULL, handle_get_build },

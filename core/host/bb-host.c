@@ -262,15 +262,17 @@ apply_config (BbHost *self, BbConfig *config)
   g_set_object (&self->config, config);
 }
 
-/* What may cost money concerns the host's administrators too. */
+/* What may cost money concerns the host's administrators; without any, those who look after the slave. */
 static BbNotice *
 address_to_admins (BbHost *self, BbNotice *notice)
 {
   const char *const *admins
     = self->config != NULL ? (const char *const *) bb_config_get_host (self->config)->admin : NULL;
 
-  return bb_notice_new (bb_notice_get_kind (notice), admins, bb_notice_get_summary (notice),
-                        bb_notice_get_details (notice));
+  if (admins == NULL || admins[0] == NULL)
+    admins = bb_notice_get_recipients (notice);
+  return bb_notice_new_with_id (bb_notice_get_id (notice), bb_notice_get_kind (notice), admins,
+                                bb_notice_get_summary (notice), bb_notice_get_details (notice));
 }
 
 void
@@ -281,7 +283,7 @@ bb_host_notify (BbHost *self, BbNotice *notice)
   bb_log_host (G_LOG_LEVEL_WARNING, "%s", bb_notice_get_summary (notice));
   if (bb_notice_get_kind (notice) == BB_NOTICE_INSTANCE_TROUBLE)
     addressed = address_to_admins (self, notice);
-  bb_notice_queue_submit (self->notices, addressed != NULL ? addressed : notice);
+  bb_notice_queue_submit (self->notices, addressed != NULL ? addressed : notice, NULL);
 }
 
 static void
@@ -408,7 +410,8 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
   bb_slave_manager_set_reaper (self->slaves, self->reaper);
   self->builds = bb_build_master_new (self->slaves, self->loop, BB_STORE (self->store), self->state_directory);
   self->notices = bb_notice_queue_new (BB_STORE (self->store), self->loop);
-  self->build_notices = bb_build_notices_new (self->builds, self->notices, self->state_directory);
+  self->build_notices
+    = bb_build_notices_new (self->builds, self->notices, BB_STORE (self->store), self->state_directory);
   return TRUE;
 }
 
@@ -443,6 +446,19 @@ builds_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+build_notices_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  BbHost *self = g_task_get_source_object (task);
+  GError *error = NULL;
+
+  if (!bb_build_notices_load_finish (self->build_notices, result, &error))
+    fail_start (task, error);
+  else
+    bb_build_master_load_async (self->builds, self->cancellable, builds_loaded_cb, task);
+}
+
+static void
 notices_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
@@ -452,7 +468,7 @@ notices_loaded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!bb_notice_queue_load_finish (self->notices, result, &error))
     fail_start (task, error);
   else
-    bb_build_master_load_async (self->builds, self->cancellable, builds_loaded_cb, task);
+    bb_build_notices_load_async (self->build_notices, self->cancellable, build_notices_loaded_cb, task);
 }
 
 static void
@@ -543,20 +559,29 @@ bb_host_reload (BbHost *self, GPtrArray **warnings, GError **error)
 }
 
 static void
-slaves_shut_down_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+notices_shut_down_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   BbHost *self = g_task_get_source_object (task);
   guint n_left;
 
-  bb_slave_manager_shutdown_finish (self->slaves, result, NULL);
-  bb_notice_queue_shutdown (self->notices);
+  bb_notice_queue_shutdown_finish (self->notices, result, NULL);
   for (guint i = 0; i < self->listeners->len; i++)
     bb_listener_close (g_ptr_array_index (self->listeners, i));
   n_left = bb_ledger_count_open (self->ledger);
   if (n_left > 0)
     bb_log_host (G_LOG_LEVEL_MESSAGE, "%u instances stay in the ledger for the next start", n_left);
   g_task_return_boolean (task, TRUE);
+}
+
+static void
+slaves_shut_down_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  BbHost *self = g_task_get_source_object (task);
+
+  bb_slave_manager_shutdown_finish (self->slaves, result, NULL);
+  bb_notice_queue_shutdown_async (self->notices, notices_shut_down_cb, task);
 }
 
 static void

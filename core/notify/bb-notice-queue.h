@@ -21,27 +21,25 @@ void bb_notice_queue_load_async (BbNoticeQueue *self, GCancellable *cancellable,
                                  gpointer user_data);
 gboolean bb_notice_queue_load_finish (BbNoticeQueue *self, GAsyncResult *result, GError **error);
 
-/* Makes the notifiers of @config; without any, @plugins is asked for the one that sends as Buildbot does by default: from
- * `buildbot`, through localhost:25. */
 void bb_notice_queue_apply (BbNoticeQueue *self, BbConfig *config, BbPluginRegistry *plugins);
-
-/* The same with one notifier, without a configuration: for tests of the queue. */
-void bb_notice_queue_set_notifier (BbNoticeQueue *self, const char *name, const BbPluginProvides *provides);
 
 /**
  * bb_notice_queue_submit:
+ * @with: (nullable) (transfer full): what is to be on disk if and only if the notice is
  *
- * A finished build goes to every notifier that wants it; everything else, once in all, to the first that takes it. What nobody
- * wants is dropped.
+ * A finished build goes to every notifier that wants it; everything else, once in all, to the first that can send it. What
+ * nobody wants is dropped. A notice whose id waits already is the same one. After a shutdown it is kept for the next start.
  */
-void bb_notice_queue_submit (BbNoticeQueue *self, BbNotice *notice);
+void bb_notice_queue_submit (BbNoticeQueue *self, BbNotice *notice, BbStoreBatch *with);
 guint bb_notice_queue_count (BbNoticeQueue *self); /* waiting or under way */
 
-/* One attempt with one notifier, without the queue: for `bbctl notify-test`. NO_SUCH… errors name the notifiers that exist. */
+/* One attempt with one notifier, without the queue: for `bbctl notify-test`. Errors name the notifiers that exist. */
 void bb_notice_queue_test_async (BbNoticeQueue *self, const char *notifier, BbNotice *notice,
                                  GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_notice_queue_test_finish (BbNoticeQueue *self, GAsyncResult *result, GError **error);
 
-void bb_notice_queue_shutdown (BbNoticeQueue *self);
+/* Begins nothing any more; what is under way gets a few seconds to end, so that what was sent is known to be. */
+void bb_notice_queue_shutdown_async (BbNoticeQueue *self, GAsyncReadyCallback callback, gpointer user_data);
+gboolean bb_notice_queue_shutdown_finish (BbNoticeQueue *self, GAsyncResult *result, GError **error);
 
 G_END_DECLS

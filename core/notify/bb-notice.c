@@ -5,6 +5,7 @@ struct _BbNotice
 {
   GObject parent_instance;
 
+  char *id;
   BbNoticeKind kind;
   char **recipients;
   char *summary;
@@ -18,6 +19,7 @@ bb_notice_finalize (GObject *object)
 {
   BbNotice *self = BB_NOTICE (object);
 
+  g_free (self->id);
   g_strfreev (self->recipients);
   g_free (self->summary);
   g_clear_pointer (&self->details, g_variant_unref);
@@ -35,6 +37,23 @@ bb_notice_init (BbNotice *self)
 {
 }
 
+static char *
+make_id (BbNoticeKind kind, GVariant *details)
+{
+  const char *slave;
+  guint64 number;
+  gint64 since_us;
+
+  if (kind == BB_NOTICE_SLAVE_MISSING && g_variant_lookup (details, "slave", "&s", &slave)
+      && g_variant_lookup (details, "since", "x", &since_us))
+    return g_strdup_printf ("missing/%s/%" G_GINT64_FORMAT, slave, since_us);
+  if (kind == BB_NOTICE_BUILD_FINISHED && g_variant_lookup (details, "number", "t", &number))
+    return g_strdup_printf ("build/%" G_GUINT64_FORMAT, number);
+  if (kind == BB_NOTICE_BUILD_FINISHED && g_variant_lookup (details, "build_set", "t", &number))
+    return g_strdup_printf ("build-set/%" G_GUINT64_FORMAT, number);
+  return g_uuid_string_random ();
+}
+
 /**
  * bb_notice_new:
  * @kind: what has happened
@@ -42,19 +61,37 @@ bb_notice_init (BbNotice *self)
  * @summary: one line for people
  * @details: a{sv}. Of a slave: `slave` (s), `since` (x, wall microseconds), `last_message` (x), `peer_address` (s),
  *   `admin` (s), `backend` (s), `instance_id` (s), `last_error` (s); of an instance: `instance` (t), `slave`,
- *   `backend`, `instance_id`, `last_error`; of a build: what `bbctl builds --json` shows of it. Members that are
- *   not known are missing.
+ *   `backend`, `instance_id`, `last_error`; of a build: what `bbctl builds --json` shows of it, and `previous_result`,
+ *   `previous_result_of_branch`, `category` (s), `log_files` (a(sss): step, log, path); of a whole build set:
+ *   `build_set` (t) and `builds` (aa{sv}), its builds. Members that are not known are missing.
  */
 BbNotice *
 bb_notice_new (BbNoticeKind kind, const char *const *recipients, const char *summary, GVariant *details)
 {
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (details);
+  g_autofree char *id = make_id (kind, sunk);
+
+  return bb_notice_new_with_id (id, kind, recipients, summary, sunk);
+}
+
+BbNotice *
+bb_notice_new_with_id (const char *id, BbNoticeKind kind, const char *const *recipients, const char *summary,
+                       GVariant *details)
+{
   BbNotice *self = g_object_new (BB_TYPE_NOTICE, NULL);
 
+  self->id = g_strdup (id);
   self->kind = kind;
   self->recipients = recipients != NULL ? g_strdupv ((char **) recipients) : g_new0 (char *, 1);
   self->summary = g_strdup (summary);
   self->details = g_variant_ref_sink (details);
   return self;
+}
+
+const char *
+bb_notice_get_id (BbNotice *self)
+{
+  return self->id;
 }
 
 BbNoticeKind

@@ -19,6 +19,12 @@ G_DECLARE_FINAL_TYPE (BbNotice, bb_notice, BB, NOTICE, GObject)
 
 /* @details: a{sv}, sunk if floating; its members depend on @kind and are listed in the implementation's docstring. */
 BbNotice *bb_notice_new (BbNoticeKind kind, const char *const *recipients, const char *summary, GVariant *details);
+/* The same with the id that it had before a restart. */
+BbNotice *bb_notice_new_with_id (const char *id, BbNoticeKind kind, const char *const *recipients, const char *summary,
+                                 GVariant *details);
+/* What stays the same however often it is told, so that two copies of it can be known for one. Made from what happened
+ * where that is unique (the loss of a slave at a time, the end of a build), else at random. */
+const char *bb_notice_get_id (BbNotice *self);
 BbNoticeKind bb_notice_get_kind (BbNotice *self);
 const char *const *bb_notice_get_recipients (BbNotice *self); /* never NULL */
 const char *bb_notice_get_summary (BbNotice *self);

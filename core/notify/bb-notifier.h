@@ -15,6 +15,9 @@ struct _BbNotifierInterface
 
   /* Whether this notifier wants it, by its own options (mode, builders, …). */
   gboolean (*wants) (BbNotifier *self, BbNotice *notice);
+  /* One attempt, without retries of its own. Errors: BB_ERROR_PERMANENT: it can't be sent, ever; BB_ERROR_LOST: it was
+   * handed over, but the answer is not known, so that it may have been sent; anything else: not sent, try again. A
+   * success stays one when @cancellable was cancelled meanwhile. */
   void (*notify_async) (BbNotifier *self, BbNotice *notice, GCancellable *cancellable, GAsyncReadyCallback callback,
                         gpointer user_data);
   gboolean (*notify_finish) (BbNotifier *self, GAsyncResult *result, GError **error);

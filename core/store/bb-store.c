@@ -26,6 +26,8 @@ const BbTable bb_table_builds = {
     { "request", BB_COLUMN_VARIANT },    /* what was asked for: argv and options of an ad-hoc command, … */
     { "position", BB_COLUMN_INTEGER },   /* in its builder's queue, smallest first; a retry goes before all others */
     { "attempts", BB_COLUMN_INTEGER },   /* how often it was begun */
+    { "build_set", BB_COLUMN_INTEGER, .indexed = TRUE }, /* number of its first build; missing when it was asked for alone */
+    { "notice_due", BB_COLUMN_BOOLEAN, .indexed = TRUE }, /* its end is still to be told to the notifiers */
     { NULL },
   },
 };
@@ -108,6 +110,7 @@ const BbTable bb_table_notices = {
   1,
   (const BbColumn[]){
     { "number", BB_COLUMN_INTEGER },
+    { "id", BB_COLUMN_TEXT }, /* of what happened */
     { "notifier", BB_COLUMN_TEXT },
     { "any", BB_COLUMN_BOOLEAN }, /* another notifier may carry it as well */
     { "kind", BB_COLUMN_INTEGER },

@@ -9,7 +9,7 @@ check_LTLIBRARIES += %D%/cloud.la %D%/mailer.la %D%/old-abi.la %D%/new-abi.la %D
 %C%_cloud_la_LDFLAGS = $(test_plugin_ldflags)
 %C%_cloud_la_LIBADD = $(plugin_libs)
 
-%C%_mailer_la_SOURCES = %D%/mailer.c
+%C%_mailer_la_SOURCES = %D%/mailer.c %D%/mailer.h
 %C%_mailer_la_CPPFLAGS = $(plugin_cppflags)
 %C%_mailer_la_LDFLAGS = $(test_plugin_ldflags)
 %C%_mailer_la_LIBADD = $(plugin_libs)
