@@ -33,7 +33,7 @@ is_local_part (const char *local, gsize length)
   if (length == 0 || length > 64)
     return FALSE;
   for (gsize i = 0; i < length; i++)
-    if (g_ascii_isspace (local[i]) || g_ascii_iscntrl (local[i]) || strchr ("<>()[],;:\\\"", local[i]) != NULL)
+    if (!g_ascii_isgraph (local[i]) || strchr ("<>()[],;:\\\"", local[i]) != NULL)
       return FALSE;
   return TRUE;
 }
@@ -93,4 +93,13 @@ bb_mail_address_of_user (const char *user, const char *lookup_domain)
     }
   address = bb_mail_address_extract (text);
   return address != NULL ? g_steal_pointer (&text) : NULL;
+}
+
+gboolean
+bb_mail_is_header_name (const char *text)
+{
+  for (const char *c = text; *c != '\0'; c++)
+    if (!g_ascii_isgraph (*c) || *c == ':')
+      return FALSE;
+  return *text != '\0';
 }

@@ -24,4 +24,7 @@ char *bb_mail_address_extract (const char *text);
  */
 char *bb_mail_address_of_user (const char *user, const char *lookup_domain);
 
+/* What RFC 5322 lets before the colon of a header. */
+gboolean bb_mail_is_header_name (const char *text);
+
 G_END_DECLS

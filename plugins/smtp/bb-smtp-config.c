@@ -46,12 +46,16 @@ const BbOption bb_smtp_options[] = {
           N_("Attach logs: true, false, or a list of log names or step.log names.")),
   NUMBER ("log_size_limit", INTEGER, log_size_limit, "1048576", 1, 1073741824.0,
           N_("How many bytes of each attached log are sent; what is longer is cut at its beginning, with a note.")),
+  NUMBER ("mail_size_limit", INTEGER, mail_size_limit, "6291456", 0, 1073741824.0,
+          N_("How many bytes all attachments of a mail may have together; those that would exceed it are left out, with a "
+             "note. Most servers refuse mails of more than 10 MB, and the transfer encoding adds a third.")),
   OPTION ("addPatch", BOOLEAN, add_patch, "true", 0, N_("Attach the patches of the source stamps.")),
   OPTION ("template", PATH, template_path, NULL, 0, N_("A file with the plain text, with %(…)s fields.")),
   OPTION ("template_html", PATH, template_html_path, NULL, 0, N_("The same for an HTML mail.")),
   OPTION ("formatter_command", STRING, formatter_command, NULL, 0,
           N_("A program that gets the build as JSON on its standard input and prints the text.")),
-  OPTION ("extraHeaders", PAIRS, extra_headers, NULL, BB_OPTION_INTERPOLATED, N_("Further headers, Name=value.")),
+  OPTION ("extraHeaders", PAIRS, extra_headers, NULL, BB_OPTION_INTERPOLATED,
+          N_("Further headers, Name=value; %(prop:NAME)s is filled in when the mail is about one build.")),
   OPTION ("relayhost", STRING, relayhost, "localhost", 0, N_("The SMTP server.")),
   NUMBER ("smtpPort", INTEGER, smtp_port, "25", 1, 65535, N_("Its port.")),
   OPTION ("useTls", BOOLEAN, use_tls, "false", 0, N_("STARTTLS is required: without it no mail is sent.")),
@@ -63,7 +67,7 @@ const BbOption bb_smtp_options[] = {
           N_("Certificates to trust instead of the system's, for a server with a private authority.")),
   OPTION ("allow_plain_password", BOOLEAN, allow_plain_password, "false", 0,
           N_("Send the password without TLS even to a host that is not this machine.")),
-  NUMBER ("timeout", SECONDS, timeout, "60", 1, 3600, N_("How long one attempt to send may take.")),
+  NUMBER ("timeout", SECONDS, timeout, "60", 1, 600, N_("How long one attempt to send may take.")),
   OPTION ("dumpMailsToLog", BOOLEAN, dump_mails_to_log, "false", 0, N_("Write whole mails to the log before sending.")),
   OPTION ("customMesg", STRING, custom_mesg, NULL, 0, N_("Gone; use formatter_command.")),
   { 0 },
@@ -96,6 +100,20 @@ validate_recipients (const BbSmtpConfig *config, GPtrArray *errors)
     add_error (errors, "lookup_command: not together with lookup; leave one of them out");
 }
 
+/* A name with something to fill in is looked at when it is filled in. */
+static void
+validate_header (const char *header, GPtrArray *errors)
+{
+  g_auto (GStrv) parts = g_strsplit (header, "=", 2);
+
+  if (strpbrk (header, "\r\n") != NULL)
+    add_error (errors, "extraHeaders: a value must be one line");
+  else if (strstr (parts[0], "%(") == NULL && !bb_mail_is_header_name (parts[0]))
+    g_ptr_array_add (errors, g_strdup_printf ("extraHeaders: \"%s\" can't be a header's name; those are of ASCII without "
+                                              "spaces and colons, like X-Team",
+                                              parts[0]));
+}
+
 static void
 validate_message (const BbSmtpConfig *config, GPtrArray *errors)
 {
@@ -106,11 +124,12 @@ validate_message (const BbSmtpConfig *config, GPtrArray *errors)
     add_error (errors, "formatter_command: not together with template or template_html");
   if (config->subject != NULL && strpbrk (config->subject, "\r\n") != NULL)
     add_error (errors, "subject: must be one line");
+  if (config->template_path != NULL && config->template_html_path != NULL)
+    add_error (errors, "template_html: not together with template; a mail is plain or HTML");
   if (config->custom_mesg != NULL)
     add_error (errors, "customMesg: is gone from Buildbot; use formatter_command (its messageFormatter)");
   for (guint i = 0; config->extra_headers != NULL && config->extra_headers[i] != NULL; i++)
-    if (strpbrk (config->extra_headers[i], "\r\n") != NULL)
-      add_error (errors, "extraHeaders: a value must be one line");
+    validate_header (config->extra_headers[i], errors);
 }
 
 static void
@@ -139,7 +158,7 @@ bb_smtp_config_validate (gconstpointer data, GPtrArray *errors)
   char *error_text = NULL;
   guint mode;
 
-  if (!bb_mail_mode_parse ((const char *const *) config->mode, &mode, &error_text))
+  if (config->mode != NULL && !bb_mail_mode_parse ((const char *const *) config->mode, &mode, &error_text))
     g_ptr_array_add (errors, error_text);
   if (config->builders != NULL && (config->tags != NULL || config->categories != NULL))
     add_error (errors, "tags: not together with builders; leave one of them out");

@@ -32,6 +32,7 @@ typedef struct
   char *subject;
   char **add_logs; /* "true", "false", or names */
   gint64 log_size_limit;
+  gint64 mail_size_limit;
   gboolean add_patch;
   char *template_path;
   char *template_html_path;

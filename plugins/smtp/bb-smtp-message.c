@@ -2,22 +2,11 @@
 #include "bb-smtp-message.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <gmime/gmime.h>
+#include <glib/gi18n-lib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bb-mail-address.h"
-
-static void
-attachment_free (gpointer data)
-{
-  BbMailAttachment *attachment = data;
-
-  g_free (attachment->name);
-  g_free (attachment->path);
-  g_free (attachment);
-}
 
 BbMail *
 bb_mail_new (void)
@@ -32,7 +21,7 @@ bb_mail_new (void)
     }
   self->to = g_ptr_array_new_with_free_func (g_free);
   self->cc = g_ptr_array_new_with_free_func (g_free);
-  self->attachments = g_ptr_array_new_with_free_func (attachment_free);
+  self->attachments = g_ptr_array_new_with_free_func ((GDestroyNotify) bb_mail_attachment_free);
   return self;
 }
 
@@ -51,13 +40,15 @@ bb_mail_free (BbMail *self)
 }
 
 void
-bb_mail_add_attachment (BbMail *self, const char *name, const char *path)
+bb_mail_add_log (BbMail *self, const char *name, const char *path)
 {
-  BbMailAttachment *attachment = g_new0 (BbMailAttachment, 1);
+  g_ptr_array_add (self->attachments, bb_mail_attachment_new (name, path, FALSE));
+}
 
-  attachment->name = g_strdup (name);
-  attachment->path = g_strdup (path);
-  g_ptr_array_add (self->attachments, attachment);
+void
+bb_mail_add_patch (BbMail *self, const char *name, const char *path)
+{
+  g_ptr_array_add (self->attachments, bb_mail_attachment_new (name, path, TRUE));
 }
 
 static int
@@ -108,19 +99,31 @@ bb_mail_get_envelope (BbMail *self)
 }
 
 static void
+add_address (GMimeMessage *message, GMimeAddressType type, const char *text)
+{
+  g_autofree char *address = bb_mail_address_extract (text);
+  const char *bracket = strrchr (text, '<');
+  g_autofree char *name = bracket != NULL ? g_strstrip (g_strndup (text, (gsize) (bracket - text))) : NULL;
+
+  /* The sender may be a name of the server's own: "buildbot". */
+  if (address != NULL || type == GMIME_ADDRESS_TYPE_FROM)
+    g_mime_message_add_mailbox (message, type, name != NULL && *name != '\0' ? name : NULL,
+                                address != NULL ? address : text);
+}
+
+static void
 add_addresses (GMimeMessage *message, GMimeAddressType type, GPtrArray *addresses)
 {
   sort_without_doubles (addresses);
   for (guint i = 0; i < addresses->len; i++)
-    {
-      const char *text = g_ptr_array_index (addresses, i);
-      g_autofree char *address = bb_mail_address_extract (text);
-      const char *bracket = strrchr (text, '<');
-      g_autofree char *name = bracket != NULL ? g_strstrip (g_strndup (text, (gsize) (bracket - text))) : NULL;
+    add_address (message, type, g_ptr_array_index (addresses, i));
+}
 
-      if (address != NULL)
-        g_mime_message_add_mailbox (message, type, name != NULL && *name != '\0' ? name : NULL, address);
-    }
+/* Those that say how the parts are encoded are the mail's own, whatever they are when it is made. */
+static gboolean
+is_of_mime (const char *name)
+{
+  return g_ascii_strncasecmp (name, "Content-", strlen ("Content-")) == 0 || g_ascii_strcasecmp (name, "MIME-Version") == 0;
 }
 
 /* A header that the mail has already stays as it is. */
@@ -131,94 +134,90 @@ add_extra_headers (BbMail *self, GMimeMessage *message)
     {
       g_auto (GStrv) parts = g_strsplit (self->extra_headers[i], "=", 2);
 
-      if (parts[1] == NULL || strpbrk (parts[1], "\r\n") != NULL
-          || g_mime_object_get_header (GMIME_OBJECT (message), parts[0]) != NULL)
+      if (parts[1] == NULL || !bb_mail_is_header_name (parts[0]) || strpbrk (parts[1], "\r\n") != NULL
+          || is_of_mime (parts[0]) || g_mime_object_get_header (GMIME_OBJECT (message), parts[0]) != NULL)
         continue;
       g_mime_object_append_header (GMIME_OBJECT (message), parts[0], parts[1], "UTF-8");
     }
 }
 
+/* GMimeTextPart would choose a charset by what is in the text. */
 static GMimePart *
 make_text_part (const char *subtype, const char *text)
 {
-  GMimeTextPart *part = g_mime_text_part_new_with_subtype (subtype);
+  GMimePart *part = g_mime_part_new_with_type ("text", subtype);
+  GMimeStream *stream = g_mime_stream_mem_new_with_buffer (text, strlen (text));
+  GMimeDataWrapper *content = g_mime_data_wrapper_new_with_stream (stream, GMIME_CONTENT_ENCODING_DEFAULT);
 
-  g_mime_text_part_set_charset (part, "UTF-8");
-  g_mime_text_part_set_text (part, text);
-  g_mime_part_set_content_encoding (GMIME_PART (part),
-                                    g_mime_part_get_best_content_encoding (GMIME_PART (part), GMIME_ENCODING_CONSTRAINT_7BIT));
-  return GMIME_PART (part);
-}
-
-/* The tail of the file as valid UTF-8, with a note where its beginning was left out. */
-static char *
-read_tail (const char *path, gint64 limit)
-{
-  int fd = open (path, O_RDONLY | O_CLOEXEC);
-  g_autofree char *buffer = NULL;
-  g_autofree char *valid = NULL;
-  gint64 size, skipped;
-  gssize length;
-
-  if (fd < 0)
-    return g_strdup_printf ("(this log could not be read: %s)\n", g_strerror (errno));
-  size = lseek (fd, 0, SEEK_END);
-  skipped = MAX (0, size - limit);
-  buffer = g_malloc ((gsize) MIN (size, limit) + 1);
-  length = pread (fd, buffer, (gsize) MIN (size, limit), skipped);
-  close (fd);
-  valid = g_utf8_make_valid (buffer, MAX (0, length));
-  if (skipped == 0)
-    return g_steal_pointer (&valid);
-  return g_strdup_printf ("(the first %" G_GINT64_FORMAT " bytes are left out)\n%s", skipped, valid);
-}
-
-static GMimePart *
-make_attachment (BbMail *self, const BbMailAttachment *attachment)
-{
-  g_autofree char *text = read_tail (attachment->path, self->attachment_limit);
-  GMimePart *part = make_text_part ("plain", text);
-
-  g_mime_part_set_filename (part, attachment->name);
-  g_mime_object_set_disposition (GMIME_OBJECT (part), GMIME_DISPOSITION_ATTACHMENT);
+  g_mime_object_set_content_type_parameter (GMIME_OBJECT (part), "charset", "UTF-8");
+  g_mime_part_set_content (part, content);
+  g_mime_part_set_content_encoding (part,
+                                    g_mime_part_get_best_content_encoding (part, GMIME_ENCODING_CONSTRAINT_7BIT));
+  g_object_unref (content);
+  g_object_unref (stream);
   return part;
 }
 
-static GMimeObject *
-make_body (BbMail *self)
+/* What could not be attached, for the end of the text; "" when all was. */
+static char *
+left_out_note (BbMail *self, guint n_left_out)
 {
-  GMimePart *text = make_text_part (self->is_html ? "html" : "plain", self->text);
-  GMimeMultipart *multipart;
+  g_autofree char *note = NULL;
 
-  if (self->attachments->len == 0)
-    return GMIME_OBJECT (text);
-  multipart = g_mime_multipart_new_with_subtype ("mixed");
-  g_mime_multipart_add (multipart, GMIME_OBJECT (text));
-  g_object_unref (text);
+  if (n_left_out == 0)
+    return g_strdup ("");
+  note = g_strdup_printf (ngettext ("%u attachment is left out: it can't be read, or the mail would be too large.",
+                                    "%u attachments are left out: they can't be read, or the mail would be too large.",
+                                    n_left_out),
+                          n_left_out);
+  return self->is_html ? g_strdup_printf ("\n<p>%s</p>\n", note) : g_strdup_printf ("\n%s\n", note);
+}
+
+static GMimeObject *
+make_body (BbMail *self, int scratch_fd)
+{
+  g_autoptr (GPtrArray) parts = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree char *note = NULL;
+  g_autofree char *text = NULL;
+  GMimePart *text_part;
+  GMimeMultipart *multipart;
+  gint64 size = 0;
+
   for (guint i = 0; i < self->attachments->len; i++)
     {
-      GMimePart *part = make_attachment (self, g_ptr_array_index (self->attachments, i));
+      BbMailAttachment *attachment = g_ptr_array_index (self->attachments, i);
+      gint64 room = self->size_limit - size;
+      GMimePart *part = bb_mail_attachment_make_part (
+        attachment, scratch_fd, attachment->is_patch ? room : MIN (self->log_limit, room), &size);
 
-      g_mime_multipart_add (multipart, GMIME_OBJECT (part));
-      g_object_unref (part);
+      if (part != NULL)
+        g_ptr_array_add (parts, part);
     }
+  note = left_out_note (self, self->attachments->len - parts->len);
+  text = g_strconcat (self->text, note, NULL);
+  text_part = make_text_part (self->is_html ? "html" : "plain", text);
+  if (parts->len == 0)
+    return GMIME_OBJECT (text_part);
+  multipart = g_mime_multipart_new_with_subtype ("mixed");
+  g_mime_multipart_add (multipart, GMIME_OBJECT (text_part));
+  g_object_unref (text_part);
+  for (guint i = 0; i < parts->len; i++)
+    g_mime_multipart_add (multipart, g_ptr_array_index (parts, i));
   return GMIME_OBJECT (multipart);
 }
 
 static GMimeMessage *
-make_message (BbMail *self)
+make_message (BbMail *self, int scratch_fd)
 {
   GMimeMessage *message = g_mime_message_new (TRUE);
   g_autoptr (GDateTime) date = g_date_time_new_from_unix_utc (self->date_us / G_USEC_PER_SEC);
-  GPtrArray *from = g_ptr_array_new ();
-  GMimeObject *body = make_body (self);
+  g_autofree char *subject = g_strdelimit (g_strdup (self->subject), "\r\n\t", ' ');
+  GMimeObject *body = make_body (self, scratch_fd);
 
-  g_ptr_array_add (from, self->from);
-  add_addresses (message, GMIME_ADDRESS_TYPE_FROM, from);
-  g_ptr_array_free (from, TRUE);
+  add_address (message, GMIME_ADDRESS_TYPE_FROM, self->from);
   add_addresses (message, GMIME_ADDRESS_TYPE_TO, self->to);
   add_addresses (message, GMIME_ADDRESS_TYPE_CC, self->cc);
-  g_mime_message_set_subject (message, self->subject, "UTF-8");
+  g_mime_message_set_subject (message, subject, "UTF-8");
   g_mime_message_set_date (message, date);
   g_mime_message_set_message_id (message, self->message_id);
   g_mime_object_append_header (GMIME_OBJECT (message), "Auto-Submitted", "auto-generated", NULL);
@@ -228,33 +227,42 @@ make_message (BbMail *self)
   return message;
 }
 
-gboolean
-bb_mail_write (BbMail *self, const char *path, GError **error)
+static gboolean
+write_message (GMimeMessage *message, int fd)
 {
-  int fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  GMimeFormatOptions *format;
-  GMimeMessage *message;
-  GMimeStream *stream;
+  GMimeStream *stream = g_mime_stream_fs_new (fd);
+  GMimeFormatOptions *format = g_mime_format_options_new ();
   gboolean written;
 
-  if (fd < 0)
-    {
-      int saved = errno;
-
-      g_set_error (error, G_IO_ERROR, g_io_error_from_errno (saved), "cannot write the mail to %s: %s", path,
-                   g_strerror (saved));
-      return FALSE;
-    }
-  message = make_message (self);
-  stream = g_mime_stream_fs_new (fd);
-  format = g_mime_format_options_new ();
+  g_mime_stream_fs_set_owner (GMIME_STREAM_FS (stream), FALSE);
   g_mime_format_options_set_newline_format (format, GMIME_NEWLINE_FORMAT_DOS);
   written = g_mime_object_write_to_stream (GMIME_OBJECT (message), format, stream) >= 0
-            && g_mime_stream_flush (stream) == 0;
-  if (!written)
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "cannot write the mail to %s: %s", path, g_strerror (errno));
+            && g_mime_stream_flush (stream) == 0 && lseek (fd, 0, SEEK_SET) == 0;
   g_mime_format_options_free (format);
   g_object_unref (stream);
-  g_object_unref (message);
   return written;
+}
+
+int
+bb_mail_write (BbMail *self, GError **error)
+{
+  int scratch_fd = bb_mail_open_scratch (error);
+  int fd = scratch_fd >= 0 ? bb_mail_open_scratch (error) : -1;
+  GMimeMessage *message;
+
+  if (fd >= 0)
+    {
+      message = make_message (self, scratch_fd);
+      if (!write_message (message, fd))
+        {
+          g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "the mail can't be written to %s: %s", g_get_tmp_dir (),
+                       g_strerror (errno));
+          close (fd);
+          fd = -1;
+        }
+      g_object_unref (message);
+    }
+  if (scratch_fd >= 0)
+    close (scratch_fd);
+  return fd;
 }

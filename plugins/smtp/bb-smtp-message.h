@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <gio/gio.h>
+#include "bb-mail-attachment.h"
 
 G_BEGIN_DECLS
-
-/* A file that goes with a mail. */
-typedef struct
-{
-  char *name; /* as the reader sees it: "compile.stdio" */
-  char *path;
-} BbMailAttachment;
 
 /* A mail before it is bytes. */
 typedef struct
@@ -23,26 +16,30 @@ typedef struct
   gboolean is_html;
   char **extra_headers;   /* Name=value */
   GPtrArray *attachments; /* of BbMailAttachment */
-  gint64 attachment_limit; /* bytes of each */
-  gint64 date_us;          /* wall */
+  gint64 log_limit;       /* bytes of each log */
+  gint64 size_limit;      /* bytes of all attachments together */
+  gint64 date_us;         /* wall */
   char *message_id;        /* left@right: the same for each attempt to send it */
 } BbMail;
 
 BbMail *bb_mail_new (void);
 void bb_mail_free (BbMail *self);
-void bb_mail_add_attachment (BbMail *self, const char *name, const char *path);
+/* A log is cut at its beginning when it is too long, with a note; a patch is left out. */
+void bb_mail_add_log (BbMail *self, const char *name, const char *path);
+void bb_mail_add_patch (BbMail *self, const char *name, const char *path);
 
 /* The envelope's recipients: bare addresses, each once; NULL-terminated. */
 char **bb_mail_get_envelope (BbMail *self);
 
 /**
  * bb_mail_write:
- * @path: a new file, mode 0600
  *
- * Writes the mail as bytes for SMTP (CRLF). Attachments are streamed: their tail, at most attachment_limit bytes, with
- * a note where something was cut; bytes that are not UTF-8 are replaced. Blocks: for a worker thread.
+ * Writes the mail as bytes for SMTP (CRLF). Attachments are streamed, never held; what does not fit is cut or left out,
+ * and the text says so. Blocks: for a worker thread.
+ *
+ * Returns: a descriptor at the beginning of the bytes, of a file without a name that goes with it; or -1
  */
-gboolean bb_mail_write (BbMail *self, const char *path, GError **error);
+int bb_mail_write (BbMail *self, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (BbMail, bb_mail_free)
 

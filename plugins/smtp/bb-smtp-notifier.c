@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-smtp-notifier.h"
 
-#include <glib/gstdio.h>
+#include <glib/gi18n-lib.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bb-mail-address.h"
 #include "bb-mail-selection.h"
@@ -15,6 +16,8 @@
 #include "bb-smtp-text.h"
 
 #define FORMATTER_SECONDS 60
+/* How much of a mail goes into the log with dumpMailsToLog. */
+#define DUMP_LIMIT 65536
 
 struct _BbSmtpNotifier
 {
@@ -136,14 +139,19 @@ wants_build (BbSmtpNotifier *self, GVariant *build)
                                get_previous (config, build));
 }
 
-/* A set of builds has the member `builds`; a single build is the details themselves. */
+/* The notice of a build set has the member `builds`; that of a single build is the build itself. Whoever wants summaries
+ * is told of a set once, and of a build alone only when it was asked for alone. */
 static GPtrArray *
 select_builds (BbSmtpNotifier *self, BbNotice *notice)
 {
   GPtrArray *selected = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   GVariant *details = bb_notice_get_details (notice);
   g_autoptr (GVariant) builds = g_variant_lookup_value (details, "builds", G_VARIANT_TYPE ("aa{sv}"));
+  guint64 build_set = 0;
 
+  g_variant_lookup (details, "build_set", "t", &build_set);
+  if (build_set != 0 && self->config->build_set_summary != (builds != NULL))
+    return selected;
   if (builds == NULL && wants_build (self, details))
     g_ptr_array_add (selected, g_variant_ref (details));
   for (gsize i = 0; builds != NULL && i < g_variant_n_children (builds); i++)
@@ -178,17 +186,31 @@ bb_smtp_notifier_wants (BbNotifier *notifier, BbNotice *notice)
   return FALSE;
 }
 
+/* The same for each attempt, so that two copies of a mail can be known for one. A build's mail differs from notifier to
+ * notifier; of everything else there is one in all, whoever sends it. */
+static char *
+make_message_id (BbSmtpNotifier *self, BbNotice *notice)
+{
+  gboolean is_build = bb_notice_get_kind (notice) == BB_NOTICE_BUILD_FINISHED;
+  g_autofree char *text = g_strjoin ("\n", self->host_name, bb_notice_get_id (notice), is_build ? self->name : "", NULL);
+  g_autofree char *digest = g_compute_checksum_for_string (G_CHECKSUM_SHA256, text, -1);
+  g_autofree char *host = g_strdup (self->host_name);
+
+  g_strcanon (host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.", '-');
+  return g_strdup_printf ("%.32s@%s", digest, *host != '\0' ? host : "localhost");
+}
+
 /* Everything that is the same for all mails. */
 static BbMail *
-begin_mail (BbSmtpNotifier *self)
+begin_mail (BbSmtpNotifier *self, BbNotice *notice)
 {
   BbMail *mail = bb_mail_new ();
-  g_autofree char *id = g_uuid_string_random ();
 
   mail->from = g_strdup (self->config->fromaddr != NULL ? self->config->fromaddr : "buildbot");
   mail->date_us = g_get_real_time ();
-  mail->message_id = g_strdup_printf ("%s@%s", id, self->host_name);
-  mail->attachment_limit = self->config->log_size_limit;
+  mail->message_id = make_message_id (self, notice);
+  mail->log_limit = self->config->log_size_limit;
+  mail->size_limit = self->config->mail_size_limit;
   return mail;
 }
 
@@ -223,7 +245,7 @@ attach_logs (BbSmtpNotifier *self, GVariant *build, gboolean summary, BbMail *ma
                                       : g_strdup_printf ("%s.%s", step, log);
 
       if (is_wanted_log (self->config, step, log))
-        bb_mail_add_attachment (mail, name, path);
+        bb_mail_add_log (mail, name, path);
     }
 }
 
@@ -237,7 +259,7 @@ attach_patches (BbSmtpNotifier *self, GVariant *build, BbMail *mail)
     {
       g_autofree char *name = g_strdup_printf ("source patch %u", i);
 
-      bb_mail_add_attachment (mail, name, paths[i]);
+      bb_mail_add_patch (mail, name, paths[i]);
     }
 }
 
@@ -260,14 +282,83 @@ read_template (const BbSmtpConfig *config, GVariant *fields, gboolean *is_html)
   return bb_smtp_fill_in (template, fields);
 }
 
+/* The subject's fields of a summary. */
+static GVariant *
+summary_fields (GVariant *fields, const char *result)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{ss}"));
+  g_variant_builder_add (&builder, "{ss}", "result", result);
+  g_variant_builder_add (&builder, "{ss}", "builder", "(whole buildset)");
+  g_variant_builder_add (&builder, "{ss}", "title", lookup_text (fields, "title"));
+  g_variant_builder_add (&builder, "{ss}", "projectName", lookup_text (fields, "title"));
+  return g_variant_ref_sink (g_variant_builder_end (&builder));
+}
+
+/* That of the build that ended worst. */
+static BbResult
+worst_result (GPtrArray *builds)
+{
+  static const BbResult from_best[] = { BB_RESULT_SUCCESS, BB_RESULT_SKIPPED, BB_RESULT_WARNINGS,
+                                        BB_RESULT_CANCELLED, BB_RESULT_FAILURE, BB_RESULT_EXCEPTION };
+  guint worst = 0;
+
+  for (guint i = 0; i < builds->len; i++)
+    for (guint j = worst; j < G_N_ELEMENTS (from_best); j++)
+      if (bb_result_from_string (lookup_text (g_ptr_array_index (builds, i), "result")) == from_best[j])
+        worst = j;
+  return from_best[worst];
+}
+
+static char *
+property_of_build (const char *scope, const char *name, gpointer user_data)
+{
+  GVariant *build = user_data;
+  g_autoptr (GVariant) properties = g_variant_lookup_value (build, "properties", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) value = NULL;
+
+  if (g_str_equal (scope, "slave") && g_str_equal (name, "name"))
+    return g_strdup (lookup_text (build, "slave"));
+  if (!g_str_equal (scope, "prop") || properties == NULL)
+    return NULL;
+  value = g_variant_lookup_value (properties, name, NULL);
+  if (value == NULL || g_variant_is_of_type (value, G_VARIANT_TYPE_STRING))
+    return value != NULL ? g_variant_dup_string (value, NULL) : NULL;
+  return g_variant_print (value, FALSE);
+}
+
+/* @build: (nullable): the one that the mail is about, when it is one; else headers that name properties are left out. */
+static void
+add_extra_headers (BbSmtpNotifier *self, GVariant *build, BbMail *mail)
+{
+  g_autoptr (GStrvBuilder) headers = g_strv_builder_new ();
+  char **wanted = self->config->extra_headers;
+
+  for (guint i = 0; wanted != NULL && wanted[i] != NULL; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *header = NULL;
+
+      if (build == NULL && strstr (wanted[i], "%(") != NULL)
+        continue;
+      header = bb_interpolate (wanted[i], property_of_build, build, &error);
+      if (header != NULL)
+        g_strv_builder_add (headers, header);
+      else
+        bb_log_host (G_LOG_LEVEL_MESSAGE, "notifier %s: extraHeaders: \"%s\" is left out: %s", self->name, wanted[i],
+                     error->message);
+    }
+  mail->extra_headers = g_strv_builder_end (headers);
+}
+
 static void
 compose_build_mail (BbSmtpNotifier *self, GPtrArray *builds, Job *job)
 {
   const BbSmtpConfig *config = self->config;
-  gboolean summary = config->build_set_summary;
+  gboolean is_set = g_variant_lookup (bb_notice_get_details (job->notice), "builds", "*", NULL);
   g_autoptr (GString) text = g_string_new (NULL);
-  GVariantDict subject_fields;
-  g_autoptr (GVariant) all_fields = NULL;
+  g_autoptr (GVariant) of_set = NULL;
 
   for (guint i = 0; i < builds->len; i++)
     {
@@ -278,29 +369,19 @@ compose_build_mail (BbSmtpNotifier *self, GPtrArray *builds, Job *job)
                                     ? bb_smtp_build_text (build, get_mode (config), self->host_name)
                                     : NULL;
 
+      if (i > 0)
+        g_string_append (text, "\n");
       g_string_append (text, from_template != NULL ? from_template : built_in);
-      attach_logs (self, build, summary, job->mail);
+      attach_logs (self, build, is_set, job->mail);
       attach_patches (self, build, job->mail);
       if (job->fields == NULL)
         job->fields = g_steal_pointer (&fields);
     }
   job->mail->text = g_strdup (text->str);
-  if (summary)
-    {
-      g_variant_dict_init (&subject_fields, NULL);
-      g_variant_dict_insert (&subject_fields, "result", "s", lookup_text (job->fields, "result"));
-      g_variant_dict_insert (&subject_fields, "builder", "s", "(whole buildset)");
-      g_variant_dict_insert (&subject_fields, "title", "s", lookup_text (job->fields, "title"));
-      g_variant_dict_insert (&subject_fields, "projectName", "s", lookup_text (job->fields, "title"));
-      all_fields = g_variant_ref_sink (g_variant_dict_end (&subject_fields));
-    }
-  job->mail->subject = bb_smtp_fill_in (config->subject, summary ? all_fields : job->fields);
-  if (builds->len == 1 && config->extra_headers != NULL)
-    {
-      job->mail->extra_headers = g_new0 (char *, g_strv_length (config->extra_headers) + 1);
-      for (guint i = 0; config->extra_headers[i] != NULL; i++)
-        job->mail->extra_headers[i] = bb_smtp_fill_in (config->extra_headers[i], job->fields);
-    }
+  if (is_set)
+    of_set = summary_fields (job->fields, bb_result_to_string (worst_result (builds)));
+  job->mail->subject = bb_smtp_fill_in (config->subject, is_set ? of_set : job->fields);
+  add_extra_headers (self, builds->len == 1 ? g_ptr_array_index (builds, 0) : NULL, job->mail);
 }
 
 static void
@@ -312,7 +393,7 @@ compose_other_mail (BbSmtpNotifier *self, Job *job)
     g_ptr_array_add (job->mail->to, g_strdup (recipients[i]));
   if (bb_notice_get_kind (job->notice) == BB_NOTICE_INSTANCE_TROUBLE)
     {
-      job->mail->subject = g_strdup_printf ("bbhost on %s: %s", self->host_name, bb_notice_get_summary (job->notice));
+      job->mail->subject = g_strdup_printf (_ ("bbhost on %s: %s"), self->host_name, bb_notice_get_summary (job->notice));
       job->mail->text = bb_smtp_trouble_text (job->notice, self->host_name);
       return;
     }
@@ -337,22 +418,22 @@ write_in_thread (GTask *task, gpointer source, gpointer task_data, GCancellable 
 {
   Job *job = task_data;
   g_autoptr (GError) error = NULL;
-  g_autofree char *uuid = g_uuid_string_random ();
-  g_autofree char *path = g_strdup_printf ("%s/bbhost-mail-%s", g_get_tmp_dir (), uuid);
+  int fd = bb_mail_write (job->mail, &error);
 
-  if (bb_mail_write (job->mail, path, &error))
-    g_task_return_pointer (task, g_steal_pointer (&path), g_free);
+  if (fd >= 0)
+    g_task_return_int (task, fd);
   else
     g_task_return_error (task, g_steal_pointer (&error));
 }
 
 static void
-dump_mail (const char *path)
+dump_mail (int fd)
 {
-  g_autofree char *text = NULL;
+  g_autofree char *bytes = g_malloc (DUMP_LIMIT);
+  gssize length = pread (fd, bytes, DUMP_LIMIT, 0);
+  g_autofree char *text = g_utf8_make_valid (bytes, MAX (length, 0));
 
-  if (g_file_get_contents (path, &text, NULL, NULL))
-    bb_log_host (G_LOG_LEVEL_MESSAGE, "mail:\n%s", text);
+  bb_log_host (G_LOG_LEVEL_MESSAGE, "mail:\n%s%s", text, length == DUMP_LIMIT ? "\n(and more)" : "");
 }
 
 static void
@@ -361,23 +442,22 @@ written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   BbSmtpNotifier *self = BB_SMTP_NOTIFIER (source);
   Job *job = g_task_get_task_data (task);
-  g_autofree char *path = NULL;
   g_autofree char *sender = bb_mail_address_extract (job->mail->from);
   g_auto (GStrv) envelope = bb_mail_get_envelope (job->mail);
   GCancellable *cancellable;
   GError *error = NULL;
+  int fd = (int) g_task_propagate_int (G_TASK (result), &error);
 
-  path = g_task_propagate_pointer (G_TASK (result), &error);
-  if (path == NULL)
+  if (error != NULL)
     {
       g_task_return_error (task, error);
       return;
     }
   if (self->config->dump_mails_to_log)
-    dump_mail (path);
+    dump_mail (fd);
   /* Not in the call: the order in which its arguments are evaluated is the compiler's. */
   cancellable = g_task_get_cancellable (task);
-  bb_smtp_send_async (self->config, sender != NULL ? sender : job->mail->from, (const char *const *) envelope, path,
+  bb_smtp_send_async (self->config, sender != NULL ? sender : job->mail->from, (const char *const *) envelope, fd,
                       cancellable, sent_cb, g_steal_pointer (&task));
 }
 
@@ -396,6 +476,7 @@ write_and_send (GTask *task)
       return;
     }
   writing = g_task_new (g_task_get_source_object (task), g_task_get_cancellable (task), written_cb, task);
+  g_task_set_check_cancellable (writing, FALSE); /* else the descriptor is lost */
   g_task_set_task_data (writing, job, NULL);
   g_task_run_in_thread (writing, write_in_thread);
 }
@@ -518,9 +599,10 @@ bb_smtp_notifier_notify_async (BbNotifier *notifier, BbNotice *notice, GCancella
   Job *job = g_new0 (Job, 1);
 
   g_task_set_source_tag (task, bb_smtp_notifier_notify_async);
+  g_task_set_check_cancellable (task, FALSE); /* what was sent was sent */
   g_task_set_task_data (task, job, job_free);
   job->notice = g_object_ref (notice);
-  job->mail = begin_mail (self);
+  job->mail = begin_mail (self, notice);
   if (bb_notice_get_kind (notice) == BB_NOTICE_BUILD_FINISHED)
     notify_build (self, task);
   else

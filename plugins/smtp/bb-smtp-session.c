@@ -3,9 +3,9 @@
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* How much of what the server said is kept for the error message. */
 #define DIALOGUE_LIMIT 600
@@ -18,7 +18,8 @@ typedef struct
   char *ca_file;
   char *from;
   char **recipients;
-  char *path;
+  int fd;
+  gboolean all_read; /* libcurl ends the mail now: from here on the server may have taken it */
   double timeout;
   gboolean starttls;
   GString *dialogue;
@@ -35,8 +36,7 @@ attempt_free (gpointer data)
   g_free (attempt->ca_file);
   g_free (attempt->from);
   g_strfreev (attempt->recipients);
-  g_unlink (attempt->path);
-  g_free (attempt->path);
+  close (attempt->fd);
   g_string_free (attempt->dialogue, TRUE);
   g_free (attempt);
 }
@@ -65,13 +65,29 @@ stop_when_cancelled (void *user_data, curl_off_t a, curl_off_t b, curl_off_t c, 
   return g_cancellable_is_cancelled (user_data) ? 1 : 0;
 }
 
+static size_t
+read_mail (char *buffer, size_t size, size_t n_items, void *user_data)
+{
+  Attempt *attempt = user_data;
+  ssize_t length;
+
+  do
+    length = read (attempt->fd, buffer, size * n_items);
+  while (length < 0 && errno == EINTR);
+  if (length == 0)
+    attempt->all_read = TRUE;
+  return length < 0 ? CURL_READFUNC_ABORT : (size_t) length;
+}
+
 static BbError
-classify (CURLcode code, long response)
+classify (CURLcode code, long response, gboolean all_read)
 {
   if (response >= 500 && response < 600)
     return response == 535 ? BB_ERROR_CREDENTIALS : BB_ERROR_PERMANENT;
   if (response >= 400 && response < 500)
     return BB_ERROR_QUOTA;
+  if (all_read)
+    return BB_ERROR_LOST;
   switch (code)
     {
     case CURLE_USE_SSL_FAILED:
@@ -88,8 +104,10 @@ classify (CURLcode code, long response)
 }
 
 static void
-set_common_options (CURL *handle, Attempt *attempt, GCancellable *cancellable, FILE *file)
+set_common_options (CURL *handle, Attempt *attempt, GCancellable *cancellable)
 {
+  struct stat status;
+
   curl_easy_setopt (handle, CURLOPT_URL, attempt->url);
   curl_easy_setopt (handle, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt (handle, CURLOPT_NOSIGNAL, 1L);
@@ -97,7 +115,10 @@ set_common_options (CURL *handle, Attempt *attempt, GCancellable *cancellable, F
   curl_easy_setopt (handle, CURLOPT_TIMEOUT_MS, (long) (attempt->timeout * 1000));
   curl_easy_setopt (handle, CURLOPT_MAIL_FROM, attempt->from);
   curl_easy_setopt (handle, CURLOPT_UPLOAD, 1L);
-  curl_easy_setopt (handle, CURLOPT_READDATA, file);
+  curl_easy_setopt (handle, CURLOPT_READFUNCTION, read_mail);
+  curl_easy_setopt (handle, CURLOPT_READDATA, attempt);
+  if (fstat (attempt->fd, &status) == 0)
+    curl_easy_setopt (handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t) status.st_size);
   curl_easy_setopt (handle, CURLOPT_VERBOSE, 1L);
   curl_easy_setopt (handle, CURLOPT_DEBUGFUNCTION, keep_dialogue);
   curl_easy_setopt (handle, CURLOPT_DEBUGDATA, attempt);
@@ -128,11 +149,11 @@ return_failure (GTask *task, Attempt *attempt, CURL *handle, CURLcode code)
   long response = 0;
   g_autofree char *said = g_utf8_make_valid (attempt->dialogue->str, (gssize) attempt->dialogue->len);
 
-  if (g_task_return_error_if_cancelled (task))
+  if (!attempt->all_read && g_task_return_error_if_cancelled (task))
     return;
   curl_easy_getinfo (handle, CURLINFO_RESPONSE_CODE, &response);
   g_strdelimit (g_strchomp (said), "\r\n", ' ');
-  g_task_return_new_error (task, BB_ERROR, classify (code, response), "%s: %s%s%s", attempt->url,
+  g_task_return_new_error (task, BB_ERROR, classify (code, response, attempt->all_read), "%s: %s%s%s", attempt->url,
                            curl_easy_strerror (code), *said != '\0' ? "; the server said: " : "", said);
 }
 
@@ -141,19 +162,12 @@ send_in_thread (GTask *task, gpointer source, gpointer task_data, GCancellable *
 {
   Attempt *attempt = task_data;
   struct curl_slist *recipients = NULL;
-  FILE *file = fopen (attempt->path, "re");
-  CURL *handle;
+  CURL *handle = curl_easy_init ();
   CURLcode code;
 
-  if (file == NULL)
-    {
-      g_task_return_new_error (task, BB_ERROR, BB_ERROR_FAILED, "%s: %s", attempt->path, g_strerror (errno));
-      return;
-    }
-  handle = curl_easy_init ();
   for (guint i = 0; attempt->recipients[i] != NULL; i++)
     recipients = curl_slist_append (recipients, attempt->recipients[i]);
-  set_common_options (handle, attempt, cancellable, file);
+  set_common_options (handle, attempt, cancellable);
   set_security (handle, attempt);
   curl_easy_setopt (handle, CURLOPT_MAIL_RCPT, recipients);
   code = curl_easy_perform (handle);
@@ -163,7 +177,6 @@ send_in_thread (GTask *task, gpointer source, gpointer task_data, GCancellable *
     return_failure (task, attempt, handle, code);
   curl_slist_free_all (recipients);
   curl_easy_cleanup (handle);
-  fclose (file);
 }
 
 static char *
@@ -180,7 +193,7 @@ read_password (const BbSmtpConfig *config, GError **error)
 }
 
 void
-bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *const *recipients, const char *path,
+bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *const *recipients, int fd,
                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
@@ -189,6 +202,7 @@ bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *co
   GError *error = NULL;
 
   g_task_set_source_tag (task, bb_smtp_send_async);
+  g_task_set_check_cancellable (task, FALSE); /* what was sent was sent */
   g_task_set_task_data (task, attempt, attempt_free);
   attempt->url = g_strdup_printf ("%s://%s%s%s:%" G_GINT64_FORMAT, config->use_smtps ? "smtps" : "smtp",
                                   is_ipv6 ? "[" : "", config->relayhost, is_ipv6 ? "]" : "", config->smtp_port);
@@ -197,7 +211,7 @@ bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *co
   attempt->ca_file = g_strdup (config->tls_ca_file);
   attempt->from = g_strdup (from);
   attempt->recipients = g_strdupv ((char **) recipients);
-  attempt->path = g_strdup (path);
+  attempt->fd = fd;
   attempt->timeout = config->timeout;
   attempt->dialogue = g_string_new (NULL);
   attempt->password = read_password (config, &error);

@@ -10,14 +10,15 @@ G_BEGIN_DECLS
  * @config: where and how; copied
  * @from: the envelope's sender, a bare address
  * @recipients: bare addresses
- * @path: the mail as bytes; removed when the attempt is over
+ * @fd: (transfer full): the mail as bytes, at its beginning
  *
  * One attempt to hand a mail to the server, on a thread of its own, within the configured time. Fails with %BB_ERROR_PERMANENT when the
  * server refused for good (5xx; TLS that was promised and is not there; a certificate that does not fit), else with
- * %BB_ERROR_QUOTA (4xx), %BB_ERROR_TIMEOUT, %BB_ERROR_CREDENTIALS or %BB_ERROR_FAILED: trying again may help. The
- * message ends with the server's last lines.
+ * %BB_ERROR_LOST (all was handed over, but no answer came, so that it may have been taken), or with %BB_ERROR_QUOTA (4xx),
+ * %BB_ERROR_TIMEOUT, %BB_ERROR_CREDENTIALS or %BB_ERROR_FAILED: trying again may help. The message ends with the server's
+ * last lines.
  */
-void bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *const *recipients, const char *path,
+void bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *const *recipients, int fd,
                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_smtp_send_finish (GAsyncResult *result, GError **error);
 

@@ -33,6 +33,32 @@ text_of (GVariant *dictionary, const char *key)
   return value;
 }
 
+/* For reading; fields and JSON have the word itself. */
+static const char *
+result_words (const char *result)
+{
+  switch (bb_result_from_string (result))
+    {
+    case BB_RESULT_SUCCESS:
+      return _ ("success");
+    case BB_RESULT_WARNINGS:
+      return _ ("warnings");
+    case BB_RESULT_FAILURE:
+      return _ ("failure");
+    case BB_RESULT_SKIPPED:
+      return _ ("skipped");
+    case BB_RESULT_EXCEPTION:
+      return _ ("exception");
+    case BB_RESULT_RETRY:
+      return _ ("retry");
+    case BB_RESULT_CANCELLED:
+      return _ ("cancelled");
+    case BB_RESULT_NONE:
+      break;
+    }
+  return result;
+}
+
 /* Property @name of the build as text, or "". */
 static char *
 property_text (GVariant *build, const char *name)
@@ -153,7 +179,8 @@ append_failed_steps (GString *text, GVariant *build)
       BbResult result = bb_result_from_string (text_of (step, "result"));
 
       if (result == BB_RESULT_FAILURE || result == BB_RESULT_EXCEPTION || result == BB_RESULT_WARNINGS)
-        g_string_append_printf (text, _ ("Step %s: %s %s\n"), text_of (step, "name"), text_of (step, "result"),
+        g_string_append_printf (text, _ ("Step %s: %s %s\n"), text_of (step, "name"),
+                                result_words (text_of (step, "result")),
                                 text_of (step, "text"));
       g_variant_unref (step);
     }
@@ -178,7 +205,7 @@ bb_smtp_build_text (GVariant *build, guint mode, const char *host_name)
   append_line (text, _ ("Started:"), text_of (fields, "started_at"));
   append_line (text, _ ("Finished:"), text_of (fields, "finished_at"));
   append_failed_steps (text, build);
-  g_string_append_printf (text, _ ("\nResult: %s\n\nTo look at it on %s: bbctl log %s\n"), text_of (fields, "result"),
+  g_string_append_printf (text, _ ("\nResult: %s\n\nTo look at it on %s: bbctl log %s\n"), result_words (text_of (fields, "result")),
                           host_name, text_of (fields, "number"));
   return g_string_free (text, FALSE);
 }
@@ -225,9 +252,10 @@ char *
 bb_smtp_trouble_text (BbNotice *notice, const char *host_name)
 {
   GVariant *details = bb_notice_get_details (notice);
-  GString *text = g_string_new (bb_notice_get_summary (notice));
+  GString *text = g_string_new (NULL);
 
-  g_string_append (text, "\n\n");
+  g_string_printf (text, _ ("Something about the instances of %s needs a person:\n\n%s\n\n"), host_name,
+                   bb_notice_get_summary (notice));
   append_line (text, _ ("Slave:"), text_of (details, "slave"));
   append_line (text, _ ("Backend:"), text_of (details, "backend"));
   append_line (text, _ ("Instance:"), text_of (details, "instance_id"));

@@ -11,6 +11,7 @@ noinst_LTLIBRARIES += %D%/libsmtp.la
 %C%_libsmtp_la_LIBADD = libbbhost-1.la $(SMTP_LIBS) $(JSON_LIBS) $(GLIB_LIBS)
 %C%_libsmtp_la_SOURCES = \
 	%D%/bb-mail-address.c %D%/bb-mail-address.h \
+	%D%/bb-mail-attachment.c %D%/bb-mail-attachment.h \
 	%D%/bb-mail-selection.c %D%/bb-mail-selection.h \
 	%D%/bb-smtp-config.c %D%/bb-smtp-config.h \
 	%D%/bb-smtp-message.c %D%/bb-smtp-message.h \
