@@ -130,6 +130,20 @@ bb_ledger_row_new_from_stored (GVariant *stored)
   return self;
 }
 
+/* @value: floating. Without a format string to parse, since every change of every row comes by here. */
+static void
+add_column (GVariantBuilder *row, const char *name, GVariant *value)
+{
+  g_variant_builder_add_value (row, g_variant_new_dict_entry (g_variant_new_string (name),
+                                                              g_variant_new_variant (value)));
+}
+
+static void
+add_text (GVariantBuilder *row, const char *name, const char *text)
+{
+  add_column (row, name, g_variant_new_string (text));
+}
+
 GVariant *
 bb_ledger_row_to_stored (BbLedgerRow *self)
 {
@@ -137,33 +151,32 @@ bb_ledger_row_to_stored (BbLedgerRow *self)
   GVariantBuilder row;
 
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
-  g_variant_builder_add (&row, "{sv}", "number", g_variant_new_int64 ((gint64) self->number));
-  g_variant_builder_add (&row, "{sv}", "token", g_variant_new_string (self->token));
-  g_variant_builder_add (&row, "{sv}", "slave", g_variant_new_string (self->slave_name));
-  g_variant_builder_add (&row, "{sv}", "backend", g_variant_new_string (self->backend));
-  g_variant_builder_add (&row, "{sv}", "scope", g_variant_new_string (self->scope));
-  g_variant_builder_add (&row, "{sv}", "state",
-                         g_variant_new_string (state_names[self->closing ? BB_ROW_CLOSED : self->state]));
-  g_variant_builder_add (&row, "{sv}", "instance_id", g_variant_new_string (self->instance_id));
+  add_column (&row, "number", g_variant_new_int64 ((gint64) self->number));
+  add_text (&row, "token", self->token);
+  add_text (&row, "slave", self->slave_name);
+  add_text (&row, "backend", self->backend);
+  add_text (&row, "scope", self->scope);
+  add_text (&row, "state", state_names[self->closing ? BB_ROW_CLOSED : self->state]);
+  add_text (&row, "instance_id", self->instance_id);
   /* Nobody logs in with it any more. */
-  g_variant_builder_add (&row, "{sv}", "password", g_variant_new_string (self->closing ? "" : self->password));
-  g_variant_builder_add (&row, "{sv}", "resources",
-                         g_variant_new_strv ((const char *const *) self->resources->pdata, self->resources->len - 1));
-  g_variant_builder_add (&row, "{sv}", "hourly_cost", g_variant_new_double (self->own_cost));
-  g_variant_builder_add (&row, "{sv}", "requested_at", g_variant_new_int64 (self->requested_at_us));
-  g_variant_builder_add (&row, "{sv}", "running_since", g_variant_new_int64 (self->running_since_us));
-  g_variant_builder_add (&row, "{sv}", "spent", g_variant_new_double (self->spent));
-  g_variant_builder_add (&row, "{sv}", "spent_month", g_variant_new_string (self->spent_month));
-  g_variant_builder_add (&row, "{sv}", "made_with", g_variant_new_string (self->made_with));
-  g_variant_builder_add (&row, "{sv}", "confirmed_at", g_variant_new_int64 (self->confirmed_at_us));
-  g_variant_builder_add (&row, "{sv}", "stopping_at", g_variant_new_int64 (self->stopping_at_us));
-  g_variant_builder_add (&row, "{sv}", "closed_at", g_variant_new_int64 (self->closed_at_us));
+  add_text (&row, "password", self->closing ? "" : self->password);
+  add_column (&row, "resources",
+              g_variant_new_strv ((const char *const *) self->resources->pdata, self->resources->len - 1));
+  add_column (&row, "hourly_cost", g_variant_new_double (self->own_cost));
+  add_column (&row, "requested_at", g_variant_new_int64 (self->requested_at_us));
+  add_column (&row, "running_since", g_variant_new_int64 (self->running_since_us));
+  add_column (&row, "spent", g_variant_new_double (self->spent));
+  add_text (&row, "spent_month", self->spent_month);
+  add_text (&row, "made_with", self->made_with);
+  add_column (&row, "confirmed_at", g_variant_new_int64 (self->confirmed_at_us));
+  add_column (&row, "stopping_at", g_variant_new_int64 (self->stopping_at_us));
+  add_column (&row, "closed_at", g_variant_new_int64 (self->closed_at_us));
   if (self->closed_at_us != 0)
     {
       bb_budget_month_of (self->closed_at_us, month);
-      g_variant_builder_add (&row, "{sv}", "closed_month", g_variant_new_string (month));
+      add_text (&row, "closed_month", month);
     }
-  g_variant_builder_add (&row, "{sv}", "why", g_variant_new_string (self->why));
+  add_text (&row, "why", self->why);
   return g_variant_builder_end (&row);
 }
 

@@ -1,39 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bb-ledger.h"
+#include "bb-ledger-private.h"
 
-#include <string.h>
-
-#include "bb-budget.h"
-#include "bb-ledger-row-private.h"
 #include "bb-log.h"
 
 #define UNCONFIRMED_AFTER_US (10 * 60 * G_USEC_PER_SEC)
 /* Substantiated slaves are checked every few seconds: not each of these is news to anybody. */
 #define CONFIRMED_AT_STEP_US (60 * G_USEC_PER_SEC)
-/* Of the meta table: the month, and what share of its budget people were told of. */
-#define BUDGET_KEY "budget-told"
-
-/* Dollars per hour: far below any price, far above what adding thousands of them loses. */
-#define COST_TOLERANCE 1e-9
-
-struct _BbLedger
-{
-  GObject parent_instance;
-
-  BbStore *store;        /* owned */
-  BbClock *clock;        /* owned */
-  BbLedgerLimits limits;
-  BbBudget budget;
-  guint64 last_number;
-  GHashTable *rows;      /* &number (the row's) → BbLedgerRow (owned): the open ones */
-  GHashTable *by_token;  /* token (the row's) → BbLedgerRow */
-  GHashTable *by_slave;  /* name (owned) → GPtrArray (owned) of BbLedgerRow, the newest last */
-  GHashTable *intended;  /* set of BbLedgerRow (owned) whose first write is under way; they count */
-  GHashTable *unwritten; /* set of BbLedgerRow (owned): the last write of these failed */
-  gint64 n_parked;       /* of rows: those that don't run, until they are unparked or closed */
-  gboolean refused;      /* a limit has refused somebody since "room" was said */
-  gboolean failing;      /* the last write failed, and that was said */
-};
 
 enum
 {
@@ -68,136 +40,6 @@ write_free (Write *write)
 }
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Write, write_free)
-
-static double
-count_cost (BbLedger *self, double own_cost)
-{
-  return own_cost >= 0 ? own_cost : self->limits.default_hourly_cost;
-}
-
-static void
-count_row (BbLedger *self, BbLedgerRow *row)
-{
-  row->counted_cost = row->running_since_us == 0 ? 0 : count_cost (self, row->own_cost);
-}
-
-static double
-sum_cost (BbLedger *self)
-{
-  GHashTableIter iter;
-  BbLedgerRow *row;
-  double sum = 0;
-
-  g_hash_table_iter_init (&iter, self->rows);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    sum += row->counted_cost;
-  g_hash_table_iter_init (&iter, self->intended);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &row, NULL))
-    sum += row->counted_cost;
-  return sum;
-}
-
-static gint64
-count_running (BbLedger *self)
-{
-  return (gint64) g_hash_table_size (self->rows) + g_hash_table_size (self->intended) - self->n_parked;
-}
-
-/* Dollars of the budget's month. */
-static double
-cost_until (BbLedger *self, BbLedgerRow *row, gint64 until_us)
-{
-  double cost = strcmp (row->spent_month, self->budget.month) == 0 ? row->spent : 0;
-
-  if (row->running_since_us > 0)
-    cost += bb_budget_cost_of (&self->budget, row->running_since_us, until_us, row->counted_cost);
-  return cost;
-}
-
-double
-bb_ledger_get_monthly_cost (BbLedger *self)
-{
-  gint64 now_us = bb_clock_get_wall_us (self->clock);
-  GHashTableIter iter;
-  BbLedgerRow *row;
-  double sum;
-
-  bb_budget_turn_to (&self->budget, now_us);
-  sum = self->budget.closed_cost;
-  g_hash_table_iter_init (&iter, self->rows);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    sum += cost_until (self, row, now_us);
-  return sum;
-}
-
-static gboolean
-check_limits (BbLedger *self, double cost, GError **error)
-{
-  const BbLedgerLimits *limits = &self->limits;
-
-  if (limits->max_instances > 0 && count_running (self) >= limits->max_instances)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_LIMIT,
-                   "max_instances=%" G_GINT64_FORMAT " of [host] is reached; it waits until an instance is gone",
-                   limits->max_instances);
-      return FALSE;
-    }
-  if (limits->max_hourly_cost > 0 && sum_cost (self) + cost > limits->max_hourly_cost + COST_TOLERANCE)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_LIMIT,
-                   "max_hourly_cost=%g of [host] would be exceeded: the open instances cost %g, one more %g; it waits "
-                   "until instances are gone",
-                   limits->max_hourly_cost, sum_cost (self), cost);
-      return FALSE;
-    }
-  if (limits->max_monthly_cost > 0 && bb_ledger_get_monthly_cost (self) >= limits->max_monthly_cost)
-    {
-      g_set_error (error, BB_ERROR, BB_ERROR_LIMIT,
-                   "max_monthly_cost=%g of [host] is spent; it waits for the next month, or for a higher limit",
-                   limits->max_monthly_cost);
-      return FALSE;
-    }
-  return TRUE;
-}
-
-gboolean
-bb_ledger_has_room (BbLedger *self)
-{
-  g_return_val_if_fail (BB_IS_LEDGER (self), FALSE);
-
-  return check_limits (self, 0, NULL);
-}
-
-static void
-tell_room (BbLedger *self)
-{
-  if (!self->refused || !bb_ledger_has_room (self))
-    return;
-  self->refused = FALSE;
-  g_signal_emit (self, signals[SIGNAL_ROOM], 0);
-}
-
-void
-bb_ledger_look_at_budget (BbLedger *self)
-{
-  double limit = self->limits.max_monthly_cost;
-  double spent = limit > 0 ? bb_ledger_get_monthly_cost (self) : 0;
-  guint reached = limit <= 0 || spent < 0.8 * limit ? 0 : spent < limit ? 80 : 100;
-
-  if (reached > self->budget.warned)
-    {
-      g_autofree char *value = g_strdup_printf ("%s %u", self->budget.month, reached);
-      GVariantDict row;
-
-      self->budget.warned = reached;
-      g_variant_dict_init (&row, NULL);
-      g_variant_dict_insert (&row, "key", "s", BUDGET_KEY);
-      g_variant_dict_insert (&row, "value", "s", value);
-      bb_store_put_async (self->store, &bb_table_meta, g_variant_dict_end (&row), NULL, NULL, NULL);
-      g_signal_emit (self, signals[SIGNAL_BUDGET], 0, spent, limit);
-    }
-  tell_room (self);
-}
 
 static int
 compare_numbers (gconstpointer a, gconstpointer b)
@@ -273,12 +115,11 @@ finish_closing (BbLedger *self, BbLedgerRow *row)
     self->n_parked--;
   row->state = BB_ROW_CLOSED;
   drop_row (self, row);
-  bb_budget_turn_to (&self->budget, bb_clock_get_wall_us (self->clock));
-  self->budget.closed_cost += cost_until (self, row, row->closed_at_us);
+  bb_ledger_note_closed (self, row);
   bb_log_instance (G_LOG_LEVEL_MESSAGE, row->number, row->slave_name, "closed: %s%s%s", row->why,
                    *row->instance_id != '\0' ? "; it was " : "", row->instance_id);
   g_signal_emit (self, signals[SIGNAL_ROW_CLOSED], 0, row);
-  tell_room (self);
+  bb_ledger_tell_room (self);
 }
 
 static void
@@ -364,23 +205,19 @@ may_change (BbLedgerRow *row, GTask *task)
 static void
 set_state (BbLedger *self, BbLedgerRow *row, BbRowState state)
 {
-  gint64 now_us = bb_clock_get_wall_us (self->clock);
-
   if (state == BB_ROW_PARKED && row->running_since_us != 0)
     {
-      bb_budget_turn_to (&self->budget, now_us);
-      row->spent = cost_until (self, row, now_us);
-      memcpy (row->spent_month, self->budget.month, sizeof row->spent_month);
+      bb_ledger_note_spent (self, row);
       row->running_since_us = 0;
       self->n_parked++;
     }
   else if (state < BB_ROW_PARKED && row->running_since_us == 0)
     {
-      row->running_since_us = now_us;
+      row->running_since_us = bb_clock_get_wall_us (self->clock);
       self->n_parked--;
     }
   row->state = state;
-  count_row (self, row);
+  bb_ledger_count_row (self, row);
 }
 
 static void
@@ -398,13 +235,13 @@ intended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       note_failure (self, error);
       g_prefix_error (&error, "no instance is asked for: ");
       g_task_return_error (task, g_steal_pointer (&error));
-      tell_room (self);
+      bb_ledger_tell_room (self);
       return;
     }
 
   note_success (self);
   row->durable_serial = row->serial;
-  count_row (self, row); /* the default may have changed meanwhile */
+  bb_ledger_count_row (self, row); /* the default may have changed meanwhile */
   insert_row (self, row);
   g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
   if (g_cancellable_is_cancelled (g_task_get_cancellable (task)))
@@ -435,7 +272,7 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
     return;
   /* From here on a row is under way that must not be lost from sight. */
   g_task_set_check_cancellable (task, FALSE);
-  if (!check_limits (self, count_cost (self, hourly_cost), &error))
+  if (!bb_ledger_check_limits (self, bb_ledger_count_cost (self, hourly_cost), &error))
     {
       self->refused = TRUE;
       g_task_return_error (task, error);
@@ -449,7 +286,7 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
       row->password = g_strdup (password);
     }
   row->own_cost = hourly_cost >= 0 ? hourly_cost : -1;
-  count_row (self, row);
+  bb_ledger_count_row (self, row);
   row->seen_us = bb_clock_get_monotonic_us (self->clock);
   row->serial = 1;
   g_hash_table_add (self->intended, g_object_ref (row));
@@ -498,7 +335,7 @@ bb_ledger_set_running (BbLedger *self, BbLedgerRow *row, BbInstance *instance, G
   /* An answer that comes when the row is to go already brings its id, and changes nothing of that. */
   if (row->state != BB_ROW_STOPPING)
     set_state (self, row, BB_ROW_RUNNING);
-  count_row (self, row);
+  bb_ledger_count_row (self, row);
   row->confirmed_at_us = bb_clock_get_wall_us (self->clock);
   row->seen_us = bb_clock_get_monotonic_us (self->clock);
   write_row (self, row, task);
@@ -540,7 +377,7 @@ bb_ledger_set_parked (BbLedger *self, BbLedgerRow *row, const char *made_with, G
   set_state (self, row, BB_ROW_PARKED);
   write_row (self, row, task);
   changed (self, row);
-  tell_room (self);
+  bb_ledger_tell_room (self);
 }
 
 static void
@@ -571,7 +408,7 @@ bb_ledger_unpark_async (BbLedger *self, BbLedgerRow *row, GCancellable *cancella
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, bb_ledger_unpark_async);
   g_task_set_check_cancellable (task, FALSE);
-  if (!check_limits (self, count_cost (self, row->own_cost), &error))
+  if (!bb_ledger_check_limits (self, bb_ledger_count_cost (self, row->own_cost), &error))
     {
       self->refused = TRUE;
       g_task_return_error (task, error);
@@ -673,7 +510,7 @@ add_adopted (BbLedger *self, BbLedgerRow *row, BbInstance *instance, BbRowState 
   row->why = g_strdup ("");
   if (row->running_since_us == 0)
     row->running_since_us = wall_us;
-  count_row (self, row);
+  bb_ledger_count_row (self, row);
   if (row->requested_at_us == 0)
     row->requested_at_us = wall_us; /* the best that is known: nobody wrote down when it was */
   row->confirmed_at_us = wall_us;
@@ -786,51 +623,6 @@ guess_seen_us (BbLedger *self, BbLedgerRow *row)
 }
 
 static void
-told_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
-  BbLedger *self = g_task_get_source_object (task);
-  const char *value = "";
-
-  if (rows == NULL)
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  if (rows->len > 0 && g_variant_lookup (rows->pdata[0], "value", "&s", &value)
-      && g_str_has_prefix (value, self->budget.month))
-    self->budget.warned = (guint) g_ascii_strtoull (value + strlen (self->budget.month), NULL, 10);
-  g_task_return_boolean (task, TRUE);
-}
-
-/* What this month's closed rows have cost. */
-static void
-month_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GPtrArray) rows = bb_store_select_finish (BB_STORE (source), result, &error);
-  BbLedger *self = g_task_get_source_object (task);
-
-  if (rows == NULL)
-    {
-      g_task_return_error (task, g_steal_pointer (&error));
-      return;
-    }
-  for (guint i = 0; i < rows->len; i++)
-    {
-      g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
-
-      row->counted_cost = count_cost (self, row->own_cost);
-      self->budget.closed_cost += cost_until (self, row, row->closed_at_us);
-    }
-  bb_store_select_async (self->store, &bb_table_meta, g_variant_new_parsed ("{'key': <%s>}", BUDGET_KEY), NULL, 1,
-                         g_task_get_cancellable (task), told_read_cb, g_object_ref (task));
-}
-
-static void
 last_row_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
@@ -847,10 +639,7 @@ last_row_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (rows->len > 0)
     g_variant_lookup (rows->pdata[0], "number", "x", &number);
   self->last_number = MAX (self->last_number, (guint64) number);
-  bb_budget_turn_to (&self->budget, bb_clock_get_wall_us (self->clock));
-  bb_store_select_async (self->store, &bb_table_instances,
-                         g_variant_new_parsed ("{'closed_month': <%s>}", self->budget.month), NULL, -1,
-                         g_task_get_cancellable (task), month_read_cb, g_object_ref (task));
+  bb_ledger_load_budget (self, g_steal_pointer (&task));
 }
 
 static void
@@ -871,7 +660,7 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
 
-      count_row (self, row);
+      bb_ledger_count_row (self, row);
       row->seen_us = guess_seen_us (self, row);
       insert_row (self, row);
       g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
@@ -985,21 +774,6 @@ bb_ledger_new (BbStore *store, BbClock *clock)
   return self;
 }
 
-void
-bb_ledger_set_limits (BbLedger *self, const BbLedgerLimits *limits)
-{
-  GHashTableIter iter;
-  BbLedgerRow *row;
-
-  g_return_if_fail (BB_IS_LEDGER (self) && limits != NULL);
-
-  self->limits = *limits;
-  g_hash_table_iter_init (&iter, self->rows);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &row))
-    count_row (self, row);
-  tell_room (self);
-}
-
 GPtrArray *
 bb_ledger_get_open_rows (BbLedger *self)
 {
@@ -1047,14 +821,6 @@ bb_ledger_find_by_slave (BbLedger *self, const char *slave_name)
     if (((BbLedgerRow *) siblings->pdata[i - 1])->state != BB_ROW_STOPPING)
       return siblings->pdata[i - 1];
   return siblings->pdata[siblings->len - 1];
-}
-
-double
-bb_ledger_get_hourly_cost (BbLedger *self)
-{
-  g_return_val_if_fail (BB_IS_LEDGER (self), 0);
-
-  return sum_cost (self);
 }
 
 guint
