@@ -14,7 +14,8 @@ GQuark bb_error_quark (void);
  * @BB_ERROR_NOT_NOW: a start was put off by its backend without being a failure; try again later
  * @BB_ERROR_QUOTA: trying again later may help (capacity, quota, throttling, time-out of a cloud)
  * @BB_ERROR_PERMANENT: trying again can't help: an unknown image, an option the cloud refuses
- * @BB_ERROR_CREDENTIALS: the backend refused our credentials; what waits for them waits on
+ * @BB_ERROR_CREDENTIALS: the backend refused our credentials: builds that waited for a start that ended so are as past
+ *   help as with %BB_ERROR_PERMANENT; stops and listings of what is open already are tried on, until there are new ones
  * @BB_ERROR_TIMEOUT: no answer in time
  * @BB_ERROR_LIMIT: a limit of [host] is reached (instances, cost)
  * @BB_ERROR_PROTOCOL: a peer broke its protocol

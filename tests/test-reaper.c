@@ -562,6 +562,42 @@ test_lost_answer (Fixture *f, gconstpointer data)
   assert_closed (f, number, "stopped");
 }
 
+/* C2: a stop by token that finds nothing is no proof, as what exists may be listed late. */
+static void
+test_not_found_twice (Fixture *f, gconstpointer data)
+{
+  guint64 number = make_row (f, "bot1", "here", BB_ROW_REQUESTED, NULL);
+
+  f->slave->list_error = "not now"; /* listings don't help */
+  bb_reaper_start (f->reaper, FALSE, 300);
+  bb_reaper_stop_row (f->reaper, bb_ledger_find (f->ledger, number));
+  advance (f, 29);
+  assert_open (f, number, BB_ROW_STOPPING);
+  g_assert_cmpuint (f->slave->n_stops, ==, 1);
+  advance (f, 1);
+  g_assert_cmpuint (f->slave->n_stops, ==, 2);
+  assert_closed (f, number, "stopped");
+}
+
+/* C10: twice means some time apart, whatever makes it look. */
+static void
+test_absent_twice_at_once (Fixture *f, gconstpointer data)
+{
+  guint64 number = make_running_row (f, "i-1");
+
+  g_hash_table_remove_all (f->slave->instances);
+  restart (f, FALSE, 300);
+  for (guint i = 0; i < 3; i++)
+    {
+      bb_reaper_reconcile_now (f->reaper);
+      advance (f, 1);
+    }
+  g_assert_cmpuint (f->slave->n_lists, ==, 4);
+  assert_open (f, number, BB_ROW_RUNNING);
+  advance (f, 30);
+  assert_closed (f, number, "gone");
+}
+
 /* L33: whose slave comes back within the grace is left alone. */
 static void
 test_grace (Fixture *f, gconstpointer data)
@@ -920,6 +956,8 @@ main (int argc, char **argv)
   ADD ("/reaper/C1/disk-full", test_disk_full);
   ADD ("/reaper/C2/never-called", test_never_called);
   ADD ("/reaper/C2/lost-answer", test_lost_answer);
+  ADD ("/reaper/C2/not-found-twice", test_not_found_twice);
+  ADD ("/reaper/C10/absent-twice-at-once", test_absent_twice_at_once);
   ADD ("/reaper/C2-C4/orphan", test_orphan);
   ADD ("/reaper/C2/orphan-of-closed-row", test_orphan_of_closed_row);
   ADD ("/reaper/C2/orphan-beside-row", test_orphan_beside_row);

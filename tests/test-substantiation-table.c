@@ -360,6 +360,8 @@ assert_action (Fixture *f, const BbCell *cell, guint n_starts, guint n_stops, gu
     g_assert_true (g_cancellable_is_cancelled (f->machine->call_cancellable));
   if (cell->action == BB_ACTION_PAUSE)
     g_assert_true (bb_timer_is_running (&f->machine->deadline) && f->machine->trouble != NULL);
+  if (cell->action == BB_ACTION_LOOK_LATER)
+    g_assert_true (bb_timer_is_running (&f->machine->deadline) && f->machine->trouble == NULL);
   if (cell->action == BB_ACTION_DELIVER)
     g_assert_false (f->waiter.queued || f->other.queued);
   if (cell->action == BB_ACTION_ADOPT)

@@ -253,6 +253,100 @@ test_answer_lost (Fixture *f, gconstpointer data)
   assert_state (f, "insubstantiated", 0, 0);
 }
 
+/* The cloud lists the machine only a while after it was made: that its token finds nothing proves nothing before. */
+static void
+test_answer_lost_listed_late (Fixture *f, gconstpointer data)
+{
+  world_apply (f->world);
+  bb_fake_cloud_set_listing_delay (f->world->loop, 30);
+  bb_fake_cloud_set_start (BB_CLOUD_LOSES_ANSWER, 0, NULL);
+  request_assert_failed (world_acquire (f->world, "vm", "a", NULL), BB_ERROR, BB_ERROR_TIMEOUT, NULL);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, 1);
+  assert_state (f, "insubstantiating", 1, 1);
+  world_advance (f->world, 29);
+  assert_state (f, "insubstantiating", 1, 1);
+  world_advance (f->world, 1);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, 2);
+  assert_state (f, "insubstantiated", 0, 0);
+}
+
+/* Nothing was made: the row is open until that is certain, whoever asks meanwhile; the slave is free again then. */
+static void
+test_not_found_twice (Fixture *f, gconstpointer data)
+{
+  world_apply (f->world);
+  bb_fake_cloud_set_listing_delay (f->world->loop, 30);
+  bb_fake_cloud_set_start (BB_CLOUD_FAILS, BB_ERROR_TIMEOUT, "no answer");
+  request_assert_failed (world_acquire (f->world, "vm", "a", NULL), BB_ERROR, BB_ERROR_TIMEOUT, NULL);
+  world_advance (f->world, 10);
+  g_assert_true (bb_slave_manager_insubstantiate (f->world->slaves, world_find (f->world, "vm"), TRUE, NULL));
+  world_turn (f->world);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, 2);
+  assert_state (f, "insubstantiating", 0, 1);
+  world_advance (f->world, 20);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, 3);
+  assert_state (f, "insubstantiated", 0, 0);
+  world_assert_why (f->world, "vm", "can be substantiated");
+}
+
+/* The answer to the start was lost with the daemon. */
+/* @with_vm: or only somebody else who has access to its machine */
+static void
+configure_keeper (Fixture *f, gboolean with_vm)
+{
+  world_begin (f->world);
+  world_add_slave (f->world, "keeper", "fake");
+  if (with_vm)
+    world_add_slave (f->world, "vm", "fake");
+  world_apply (f->world);
+}
+
+/* A slave that comes back while the reaper is at the instance that it left: one of them must do it. */
+static void
+test_back_while_reaped (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) link = NULL;
+  Request *request = run_build (f, &link);
+
+  f->world->with_reaper = TRUE;
+  world_restart (f->world);
+  bb_scripted_link_lose (link);
+  request_free (request);
+  bb_fake_cloud_set_stop (BB_CLOUD_IS_DEAF, 0, NULL);
+  configure_keeper (f, FALSE);
+  world_advance (f->world, 300);
+  g_assert_cmpuint (bb_fake_cloud_count_waiting ("stop"), ==, 1);
+  configure_keeper (f, TRUE);
+  request_assert_failed (world_acquire (f->world, "vm", "a", NULL), BB_ERROR, BB_ERROR_NOT_NOW,
+                         "slave vm: instance 1 (fake in here) of before has not been stopped yet");
+  g_assert_cmpuint (bb_fake_cloud_count_overlaps (), ==, 0);
+  g_string_truncate (f->world->availability, 0);
+  bb_fake_cloud_answer ("stop", TRUE);
+  world_turn (f->world);
+  assert_state (f, "insubstantiated", 0, 0);
+  g_assert_cmpstr (f->world->availability->str, ==, "vm ");
+}
+
+static void
+test_answer_lost_in_restart (Fixture *f, gconstpointer data)
+{
+  Request *request;
+
+  world_apply (f->world);
+  bb_fake_cloud_set_listing_delay (f->world->loop, 30);
+  bb_fake_cloud_set_start (BB_CLOUD_IS_DEAF, 0, NULL);
+  request = world_acquire (f->world, "vm", "a", NULL);
+  world_restart (f->world);
+  request_assert_failed (request, G_IO_ERROR, G_IO_ERROR_CANCELLED, NULL);
+  world_apply (f->world);
+  bb_fake_cloud_answer ("start", TRUE);
+  g_assert_true (bb_slave_manager_insubstantiate (f->world->slaves, world_find (f->world, "vm"), TRUE, NULL));
+  world_turn (f->world);
+  assert_state (f, "insubstantiating", 1, 1);
+  world_advance (f->world, 30);
+  assert_state (f, "insubstantiated", 0, 0);
+}
+
 static void
 test_permanent (Fixture *f, gconstpointer data)
 {
@@ -1111,8 +1205,7 @@ test_type_changed (Fixture *f, gconstpointer data)
   world_add_slave (f->world, "vm", "other");
   world_apply (f->world);
   world_assert_why (f->world, "vm",
-                    "unavailable: instance 1 (fake in here), of before its type or place was changed, has not been "
-                    "stopped yet");
+                    "unavailable: instance 1 (fake in here) of before has not been stopped yet");
   g_string_truncate (f->world->availability, 0);
   request_release (request, BB_RESULT_SUCCESS);
   g_assert_cmpuint (bb_fake_cloud_count_machines (NULL), ==, 0);
@@ -1551,6 +1644,10 @@ main (int argc, char **argv)
   TEST ("/substantiation/L5-not-now", test_not_now);
   TEST ("/substantiation/L6-start-fails", test_start_fails);
   TEST ("/substantiation/L6-answer-lost", test_answer_lost);
+  TEST ("/substantiation/C2-answer-lost-listed-late", test_answer_lost_listed_late);
+  TEST ("/substantiation/C2-not-found-twice", test_not_found_twice);
+  TEST ("/substantiation/C2-answer-lost-in-restart", test_answer_lost_in_restart);
+  TEST ("/substantiation/L26-back-while-reaped", test_back_while_reaped);
   TEST ("/substantiation/L7-permanent", test_permanent);
   TEST ("/substantiation/L8-C14-back-off", test_backoff_of_starts);
   TEST ("/substantiation/L9-never-attaches", test_never_attaches);

@@ -10,8 +10,7 @@
 #define FIRST_PAUSE_SECONDS 5
 #define LONGEST_PAUSE_SECONDS 300
 #define FAILURES_UNTIL_TROUBLE 3
-/* Between seeing an absence or an orphan for the first and the second time: longer than clouds need until what one of
- * their servers knows is known to all of them. */
+/* Between seeing an absence or an orphan for the first and the second time, where the backend does not need longer. */
 #define SECOND_LOOK_US (30 * (gint64) G_USEC_PER_SEC)
 #define TIMES_UNTIL_BELIEVED 2
 
@@ -66,6 +65,7 @@ typedef struct
   guint64 number;
   guint absences;         /* in a row */
   guint wakings;          /* in a row: seen to run although it is parked */
+  gint64 absent_since_us; /* the first of them */
   gint64 unused_since_us; /* 0: it is in use */
   BbRowStop *stop;        /* owned, nullable: it is being stopped */
 } Mark;
@@ -103,14 +103,6 @@ ensure_mark (BbReaper *self, BbLedgerRow *row)
       g_hash_table_insert (self->marks, &mark->number, mark);
     }
   return mark;
-}
-
-static gboolean
-is_being_stopped (BbReaper *self, BbLedgerRow *row)
-{
-  Mark *mark = find_mark (self, row);
-
-  return mark != NULL && mark->stop != NULL;
 }
 
 static gboolean
@@ -198,7 +190,7 @@ stop_if_unused (BbReaper *self, BbLedgerRow *row)
 {
   Mark *mark;
 
-  if (bb_ledger_row_is_closing (row) || is_being_stopped (self, row))
+  if (bb_ledger_row_is_closing (row) || bb_reaper_is_stopping (self, row))
     return;
   mark = ensure_mark (self, row);
   if (is_in_use (self, row))
@@ -248,6 +240,15 @@ believe_absence (BbReaper *self, BbLedgerRow *row, Mark *mark)
     bb_ledger_close (self->ledger, row, why, NULL, NULL);
 }
 
+/* From the first look that found something odd to the one that is believed. */
+static gint64
+get_second_look_us (Scope *scope)
+{
+  gint64 delay_us = (gint64) (bb_latent_slave_get_listing_delay (scope->slave) * G_USEC_PER_SEC);
+
+  return MAX (delay_us, MIN (SECOND_LOOK_US, scope->reaper->interval_us));
+}
+
 /* Whether a second look is needed. */
 static gboolean
 note_absence (BbReaper *self, Listing *listing, BbLedgerRow *row)
@@ -258,7 +259,10 @@ note_absence (BbReaper *self, Listing *listing, BbLedgerRow *row)
       || !g_hash_table_contains (listing->expected, GSIZE_TO_POINTER (bb_ledger_row_get_number (row))))
     return FALSE;
   mark = ensure_mark (self, row);
-  if (++mark->absences < TIMES_UNTIL_BELIEVED)
+  if (mark->absences++ == 0)
+    mark->absent_since_us = bb_loop_now_us (self->loop);
+  if (mark->absences < TIMES_UNTIL_BELIEVED
+      || bb_loop_now_us (self->loop) - mark->absent_since_us < get_second_look_us (listing->scope))
     return TRUE;
   believe_absence (self, row, mark);
   return FALSE;
@@ -486,7 +490,7 @@ listing_succeeded (Scope *scope, gboolean look_again)
   scope->reported = FALSE;
   bb_timer_stop (&scope->timer);
   if (look_again)
-    bb_timer_start_in (&scope->timer, MIN (SECOND_LOOK_US, scope->reaper->interval_us));
+    bb_timer_start_in (&scope->timer, get_second_look_us (scope));
 }
 
 static void
@@ -774,6 +778,17 @@ bb_reaper_stop_row (BbReaper *self, BbLedgerRow *row)
 
   if (self->running && !bb_ledger_row_is_closing (row))
     begin_stop (self, row, "stopped");
+}
+
+gboolean
+bb_reaper_is_stopping (BbReaper *self, BbLedgerRow *row)
+{
+  Mark *mark;
+
+  g_return_val_if_fail (BB_IS_REAPER (self) && BB_IS_LEDGER_ROW (row), FALSE);
+
+  mark = find_mark (self, row);
+  return mark != NULL && mark->stop != NULL;
 }
 
 void

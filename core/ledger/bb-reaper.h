@@ -52,6 +52,7 @@ void bb_reaper_start (BbReaper *self, gboolean store_is_new, double login_grace)
 void bb_reaper_reconcile_now (BbReaper *self); /* also ends the pauses before further attempts */
 /* Stops the row's instance, and closes the row when that is confirmed; tried again with growing pauses. */
 void bb_reaper_stop_row (BbReaper *self, BbLedgerRow *row);
+gboolean bb_reaper_is_stopping (BbReaper *self, BbLedgerRow *row);
 void bb_reaper_shutdown (BbReaper *self); /* no new calls; pending ones are cancelled */
 
 G_END_DECLS

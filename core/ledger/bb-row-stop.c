@@ -30,6 +30,7 @@ struct _BbRowStop
   gpointer user_data;
   BbBackoff backoff;
   BbTimer pause;
+  gint64 not_found_since_us; /* loop time: a stop by token found nothing then; 0: none has */
   Call *call; /* not owned: the one whose answer is waited for; one beyond its limit is not that any more */
 };
 
@@ -71,6 +72,25 @@ fail (BbRowStop *self, const char *reason)
     }
 }
 
+/* Whether there is nothing left: without an id, that the token finds nothing is believed when it has been so for as long
+ * as the backend may need to list what exists. If not, it is looked for again then. */
+static gboolean
+is_gone (BbRowStop *self, BbLatentSlave *backend)
+{
+  gint64 now_us = bb_loop_now_us (self->loop);
+  gint64 delay_us = (gint64) (bb_latent_slave_get_listing_delay (backend) * G_USEC_PER_SEC);
+
+  if (*bb_ledger_row_get_instance_id (self->row) != '\0')
+    return TRUE;
+  if (self->not_found_since_us == 0)
+    self->not_found_since_us = now_us;
+  if (now_us - self->not_found_since_us >= delay_us)
+    return TRUE;
+  if (self->call == NULL && self->hooks != NULL)
+    bb_timer_start_at (&self->pause, self->not_found_since_us + delay_us);
+  return FALSE;
+}
+
 static void
 limit_cb (BbTimer *timer, gpointer user_data)
 {
@@ -97,6 +117,8 @@ stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (awaited)
     self->call = NULL;
   if (bb_ledger_row_is_closing (self->row))
+    return;
+  if (stopped && !is_gone (self, call->backend))
     return;
   if (stopped)
     {

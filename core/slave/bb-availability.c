@@ -66,8 +66,7 @@ bb_slave_manager_explain_latent (BbSlaveRecord *record)
     return g_strdup ("its instance is replaced when its builds have ended");
   row = bb_substantiation_find_foreign_row (substantiation);
   if (row != NULL)
-    return g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s in %s), of before its type or place was "
-                            "changed, has not been stopped yet",
+    return g_strdup_printf ("instance %" G_GUINT64_FORMAT " (%s in %s) of before has not been stopped yet",
                             bb_ledger_row_get_number (row), bb_ledger_row_get_backend (row),
                             bb_ledger_row_get_scope (row));
   if (g_hash_table_size (record->manager->leaving) > 0 && has_instance_of_former_type (record))

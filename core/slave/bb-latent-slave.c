@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-latent-slave.h"
 
+/* Longer than clouds need until what one of their servers knows is known to all of them. */
+#define DEFAULT_LISTING_DELAY 30.0
+
 G_DEFINE_INTERFACE (BbLatentSlave, bb_latent_slave, BB_TYPE_SLAVE)
 
 static guint instance_changed_signal;
@@ -140,4 +143,14 @@ bb_latent_slave_get_hourly_cost (BbLatentSlave *self)
   if (BB_LATENT_SLAVE_GET_IFACE (self)->get_hourly_cost == NULL)
     return -1.0;
   return BB_LATENT_SLAVE_GET_IFACE (self)->get_hourly_cost (self);
+}
+
+double
+bb_latent_slave_get_listing_delay (BbLatentSlave *self)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), DEFAULT_LISTING_DELAY);
+
+  if (BB_LATENT_SLAVE_GET_IFACE (self)->get_listing_delay == NULL)
+    return DEFAULT_LISTING_DELAY;
+  return MAX (BB_LATENT_SLAVE_GET_IFACE (self)->get_listing_delay (self), 0);
 }

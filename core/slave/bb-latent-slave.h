@@ -40,6 +40,7 @@ struct _BbLatentSlaveInterface
 
   char *(*get_scope) (BbLatentSlave *self);
   double (*get_hourly_cost) (BbLatentSlave *self); /* optional */
+  double (*get_listing_delay) (BbLatentSlave *self); /* optional */
 
   /* Optional, all three or none: backends that can keep a machine which nobody needs now. */
   gboolean (*can_park) (BbLatentSlave *self);
@@ -66,20 +67,20 @@ void bb_latent_slave_start_instance_async (BbLatentSlave *self, BbInstanceReques
  * its slave attaches is not this function's business.
  *
  * Returns: (transfer full) (nullable): the instance, or %NULL with @error: %BB_ERROR_NOT_NOW ("not now": no failure),
- *   %BB_ERROR_QUOTA or %BB_ERROR_TIMEOUT if trying again may help, %BB_ERROR_CREDENTIALS, %BB_ERROR_PERMANENT if it
- *   can't, %G_IO_ERROR_CANCELLED, %BB_ERROR_FAILED
+ *   %BB_ERROR_QUOTA or %BB_ERROR_TIMEOUT if trying again may help, %BB_ERROR_CREDENTIALS or %BB_ERROR_PERMANENT if it
+ *   can't (both end the builds for which it was made), %G_IO_ERROR_CANCELLED, %BB_ERROR_FAILED
  */
 BbInstance *bb_latent_slave_start_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error);
 
 /**
  * bb_latent_slave_stop_instance_async:
  * @instance: at least its id or, where a start's answer was lost, an empty id and its token; with the resources that
- * its
- *   ledger row names
+ *   its ledger row names
  * @fast: without asking the guest first
  *
  * Done means confirmed gone, with everything that was made for it, and not "asked to go". Stopping what is gone
- * succeeds.
+ * succeeds; so does stopping by token when nothing is found, and core asks again before it believes that, see
+ * bb_latent_slave_get_listing_delay().
  */
 void bb_latent_slave_stop_instance_async (BbLatentSlave *self, BbInstance *instance, gboolean fast,
                                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
@@ -141,5 +142,17 @@ char *bb_latent_slave_get_scope (BbLatentSlave *self);
 /* US dollars per hour of an instance as configured; negative when the backend can't know. The option hourly_cost
  * wins. */
 double bb_latent_slave_get_hourly_cost (BbLatentSlave *self);
+
+/**
+ * bb_latent_slave_get_listing_delay:
+ *
+ * How long an instance that exists may be missing from listings and from look-ups by its token. An instance whose id
+ * never came back is believed to be gone, or never to have been, when it was found missing twice, so far apart.
+ *
+ * Returns: seconds, 30 when the backend doesn't say; 0: what exists is always found
+ *
+ * Since: 1.0
+ */
+double bb_latent_slave_get_listing_delay (BbLatentSlave *self);
 
 G_END_DECLS

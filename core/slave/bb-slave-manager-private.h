@@ -17,7 +17,6 @@ struct _BbSlaveManager
 
   BbSubstantiationContext context; /* its references and texts are owned */
   BbStore *store;                  /* owned */
-  BbReaper *reaper;                /* not owned, weak */
 
   GHashTable *records;     /* name (the slave's) → BbSlaveRecord (owned) */
   GPtrArray *order;        /* of BbSlaveRecord, as in the configuration */

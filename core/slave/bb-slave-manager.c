@@ -292,7 +292,7 @@ bb_slave_manager_dispose (GObject *object)
   g_ptr_array_set_size (self->order, 0);
   g_hash_table_remove_all (self->leaving);
   g_hash_table_remove_all (self->records);
-  g_clear_weak_pointer (&self->reaper);
+  g_clear_weak_pointer (&self->context.reaper);
   if (self->context.ledger != NULL)
     g_signal_handlers_disconnect_by_data (self->context.ledger, self);
   g_clear_object (&self->context.ledger);
@@ -379,7 +379,7 @@ bb_slave_manager_set_reaper (BbSlaveManager *self, BbReaper *reaper)
 {
   g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
 
-  g_set_weak_pointer (&self->reaper, reaper);
+  g_set_weak_pointer (&self->context.reaper, reaper);
 }
 
 void
@@ -532,8 +532,8 @@ bb_slave_manager_terminate_row (BbSlaveManager *self, BbLedgerRow *row)
 
   if (record != NULL)
     bb_substantiation_stop (record->substantiation, TRUE, reason);
-  else if (self->reaper != NULL)
-    bb_reaper_stop_row (self->reaper, row);
+  else if (self->context.reaper != NULL)
+    bb_reaper_stop_row (self->context.reaper, row);
   else
     bb_ledger_set_stopping (self->context.ledger, row, NULL, NULL);
 }

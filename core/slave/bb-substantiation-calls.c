@@ -65,11 +65,14 @@ make_password (void)
   return g_string_free (text, FALSE);
 }
 
+/* Not one that the reaper has begun to stop, say while the slave was not configured: two would call for it then. */
 static gboolean
 is_own_row (BbSubstantiation *self, BbLedgerRow *row)
 {
   g_autofree char *scope = NULL;
 
+  if (self->context->reaper != NULL && bb_reaper_is_stopping (self->context->reaper, row))
+    return FALSE;
   if (g_strcmp0 (bb_ledger_row_get_backend (row), self->backend) != 0)
     return FALSE;
   scope = bb_latent_slave_get_scope (self->slave);
@@ -297,6 +300,21 @@ bb_substantiation_call_start (BbSubstantiation *self)
                                         call_new (self, self->call_serial));
 }
 
+/* A stop of an instance whose id is known speaks of that; without one, success may mean that there was nothing to be
+ * found yet, and is believed when it has been so for as long as the backend may need to list it. */
+static BbEvent
+judge_stop (BbSubstantiation *self)
+{
+  gint64 now_us = bb_loop_now_us (self->context->loop);
+  gint64 delay_us = (gint64) (bb_latent_slave_get_listing_delay (self->slave) * G_USEC_PER_SEC);
+
+  if (*bb_ledger_row_get_instance_id (self->row) != '\0')
+    return BB_EVENT_STOPPED;
+  if (self->not_found_since_us == 0)
+    self->not_found_since_us = now_us;
+  return now_us - self->not_found_since_us >= delay_us ? BB_EVENT_STOPPED : BB_EVENT_NOT_FOUND;
+}
+
 static void
 instance_stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -309,7 +327,8 @@ instance_stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_clear_object (&self->call_cancellable);
   if (self->hooks == NULL)
     {
-      if (stopped && !bb_ledger_row_is_closing (call->row))
+      /* Of one without an id it says too little: the row stays, for whoever finds it. */
+      if (stopped && !bb_ledger_row_is_closing (call->row) && *bb_ledger_row_get_instance_id (call->row) != '\0')
         bb_ledger_close (self->ledger, call->row, "stopped", NULL, NULL);
       return;
     }
@@ -322,7 +341,7 @@ instance_stopped_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       bb_substantiation_give_up_stop (self);
     }
   if (stopped)
-    bb_substantiation_post (self, BB_EVENT_STOPPED, NULL);
+    bb_substantiation_post (self, judge_stop (self), NULL);
   else
     bb_substantiation_post (self, BB_EVENT_STOP_FAILED, error);
 }

@@ -36,6 +36,7 @@ struct _BbSubstantiation
   BbInstanceRequest *request; /* owned */
   char *choice;
   guint uses;
+  gint64 not_found_since_us; /* loop time: a stop by token found nothing then; 0: none has */
   BbBackoff stop_pauses;
   GError *trouble; /* why the last stop failed */
 

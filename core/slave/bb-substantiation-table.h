@@ -20,7 +20,7 @@ typedef enum
   BB_PHASE_DROPPING_INTENT,   /* insubstantiating: given up while the row is being written */
   BB_PHASE_DROPPING_START,    /* insubstantiating: given up, start_instance has not returned yet */
   BB_PHASE_STOPPING,          /* insubstantiating: stop_instance was called */
-  BB_PHASE_STOP_PAUSE,        /* insubstantiating: a stop failed, the next one comes after a pause */
+  BB_PHASE_STOP_PAUSE,        /* insubstantiating: a stop failed or found nothing, the next one comes after a pause */
   BB_PHASE_CLOSING,           /* insubstantiating: confirmed gone, the row's end is being written */
   BB_PHASE_PARKING,           /* insubstantiating: park_instance was called */
   BB_PHASE_PARKED,            /* insubstantiated: there is an instance that is kept, but does not run */
@@ -51,7 +51,8 @@ typedef enum
   BB_EVENT_STOP,          /* somebody wants it stopped: a person, a removal, the shutdown */
   BB_EVENT_STOPPED,       /* stop_instance has confirmed that it is gone */
   BB_EVENT_STOP_FAILED,   /* stop_instance failed, or did not return in time */
-  BB_EVENT_RETRY,         /* the pause after a failed stop is over */
+  BB_EVENT_NOT_FOUND,     /* stop_instance found nothing of an instance whose id is not known: that may be too early */
+  BB_EVENT_RETRY,         /* the pause before the next stop is over */
   BB_EVENT_CLOSED,        /* the end of the row is on disk */
   BB_EVENT_FOUND,         /* there is an open row from before */
   BB_EVENT_FOUND_STOPPING, /* there is an open row from before that has to go */
@@ -77,6 +78,7 @@ typedef enum
   BB_ACTION_DROP_LINK,    /* close the connection: nobody asked for it */
   BB_ACTION_CALL_STOP,    /* call stop_instance; a running build loses its connection first */
   BB_ACTION_PAUSE,        /* wait, longer each time; after the third failure people are told */
+  BB_ACTION_LOOK_LATER,   /* wait until a second look can be believed */
   BB_ACTION_CLOSE_ROW,    /* write the end of the row */
   BB_ACTION_CALL_PARK,    /* call park_instance */
   BB_ACTION_KEEP,         /* write into the row that it is parked */

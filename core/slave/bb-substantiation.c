@@ -204,6 +204,18 @@ pause_stop (BbSubstantiation *self, const GError *error)
     }
 }
 
+/* What exists may not be listed yet; meanwhile nobody may believe that it is not there. */
+static void
+look_later (BbSubstantiation *self)
+{
+  double delay = bb_latent_slave_get_listing_delay (self->slave);
+
+  bb_timer_start_at (&self->deadline, self->not_found_since_us + (gint64) (delay * G_USEC_PER_SEC));
+  bb_log_slave (G_LOG_LEVEL_MESSAGE, get_name (self),
+                "nothing is found of the instance that was asked for; it may come late, and is looked for again in %g s",
+                delay);
+}
+
 static void
 close_row (BbSubstantiation *self)
 {
@@ -278,6 +290,9 @@ act (BbSubstantiation *self, BbAction action, BbEvent event, BbPhase old, const 
     case BB_ACTION_PAUSE:
       pause_stop (self, error);
       break;
+    case BB_ACTION_LOOK_LATER:
+      look_later (self);
+      break;
     case BB_ACTION_CLOSE_ROW:
       close_row (self);
       break;
@@ -334,6 +349,7 @@ settle (BbSubstantiation *self)
   g_clear_error (&self->trouble);
   bb_backoff_reset (&self->stop_pauses);
   self->uses = 0;
+  self->not_found_since_us = 0;
   self->retiring = self->choice_unknown = self->own_password = self->gone_once = FALSE;
   self->fast = self->told_overdue = self->past_lifetime = FALSE;
 }

@@ -6,6 +6,7 @@
 #include "bb-loop.h"
 #include "bb-notice.h"
 #include "bb-option.h"
+#include "bb-reaper.h"
 
 G_BEGIN_DECLS
 
@@ -26,6 +27,7 @@ typedef struct
 {
   BbLoop *loop;
   BbLedger *ledger;
+  BbReaper *reaper; /* not owned, weak; nullable */
   char *host_name;
   char *store_id;
   char *state_directory;

@@ -383,6 +383,13 @@ bb_libvirt_slave_get_scope (BbLatentSlave *slave)
   return g_strdup (bb_libvirt_config_get_uri (get_config (BB_LIBVIRT_SLAVE (slave))));
 }
 
+/* A hypervisor knows at once what it has. */
+static double
+bb_libvirt_slave_get_listing_delay (BbLatentSlave *slave)
+{
+  return 0;
+}
+
 static void
 bb_libvirt_slave_latent_slave_iface_init (BbLatentSlaveInterface *iface)
 {
@@ -395,6 +402,7 @@ bb_libvirt_slave_latent_slave_iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_async = bb_libvirt_slave_list_instances_async;
   iface->list_instances_finish = bb_libvirt_slave_list_instances_finish;
   iface->get_scope = bb_libvirt_slave_get_scope;
+  iface->get_listing_delay = bb_libvirt_slave_get_listing_delay;
 }
 
 static void

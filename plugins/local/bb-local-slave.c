@@ -324,6 +324,13 @@ bb_local_slave_get_scope (BbLatentSlave *slave)
   return g_strdup ("local");
 }
 
+/* What exists is on this machine, and found. */
+static double
+bb_local_slave_get_listing_delay (BbLatentSlave *slave)
+{
+  return 0;
+}
+
 static double
 bb_local_slave_get_hourly_cost (BbLatentSlave *slave)
 {
@@ -342,6 +349,7 @@ bb_local_slave_latent_iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_async = bb_local_slave_list_instances_async;
   iface->list_instances_finish = bb_local_slave_list_instances_finish;
   iface->get_scope = bb_local_slave_get_scope;
+  iface->get_listing_delay = bb_local_slave_get_listing_delay;
   iface->get_hourly_cost = bb_local_slave_get_hourly_cost;
 }
 

@@ -16,6 +16,7 @@ typedef struct
   char *token;
   char *id;
   gboolean parked;
+  gint64 listed_from_us; /* loop time: before that it is found by its id alone */
 } Machine;
 
 /* A call that waits. */
@@ -44,6 +45,8 @@ static struct
   BbInstanceRequest *request;
   char *key;
   gboolean fast;
+  BbLoop *loop; /* NULL: machines are listed at once */
+  double listing_delay;
   guint n_starts, n_stops, n_checks, n_parks, n_overlaps, most_machines, last_id;
   void (*witness) (const char *slave_name, const char *token, gpointer user_data);
   gpointer witness_data;
@@ -119,9 +122,17 @@ make_machine (const char *slave_name, const char *token)
   machine->slave_name = g_strdup (slave_name);
   machine->token = g_strdup (token);
   machine->id = g_strdup_printf ("i-%u", ++cloud.last_id);
+  if (cloud.loop != NULL)
+    machine->listed_from_us = bb_loop_now_us (cloud.loop) + (gint64) (cloud.listing_delay * G_USEC_PER_SEC);
   g_ptr_array_add (cloud.machines, machine);
   cloud.most_machines = MAX (cloud.most_machines, bb_fake_cloud_count_machines (slave_name));
   return bb_instance_new (machine->id, token);
+}
+
+static gboolean
+is_listed (const Machine *machine)
+{
+  return cloud.loop == NULL || bb_loop_now_us (cloud.loop) >= machine->listed_from_us;
 }
 
 static void
@@ -132,7 +143,7 @@ remove_machine (BbInstance *instance)
       Machine *machine = g_ptr_array_index (cloud.machines, i - 1);
 
       if (g_str_equal (machine->id, bb_instance_get_id (instance))
-          || g_strcmp0 (machine->token, bb_instance_get_token (instance)) == 0)
+          || (is_listed (machine) && g_strcmp0 (machine->token, bb_instance_get_token (instance)) == 0))
         g_ptr_array_remove_index (cloud.machines, i - 1);
     }
 }
@@ -387,8 +398,11 @@ list_instances_async (BbLatentSlave *slave, const char *store_id, GCancellable *
   for (guint i = 0; i < cloud.machines->len; i++)
     {
       const Machine *machine = g_ptr_array_index (cloud.machines, i);
-      BbInstance *instance = bb_instance_new (machine->id, machine->token);
+      BbInstance *instance;
 
+      if (!is_listed (machine))
+        continue;
+      instance = bb_instance_new (machine->id, machine->token);
       bb_instance_set_state (instance, machine->parked ? BB_INSTANCE_PARKED : BB_INSTANCE_ALIVE, NULL);
       bb_instance_set_slave_name (instance, machine->slave_name);
       g_ptr_array_add (instances, instance);
@@ -410,6 +424,12 @@ get_scope (BbLatentSlave *slave)
   return g_strdup (config != NULL && config->region != NULL ? config->region : "here");
 }
 
+static double
+get_listing_delay (BbLatentSlave *slave)
+{
+  return cloud.listing_delay;
+}
+
 static void
 bb_fake_slave_latent_iface_init (BbLatentSlaveInterface *iface)
 {
@@ -425,6 +445,7 @@ bb_fake_slave_latent_iface_init (BbLatentSlaveInterface *iface)
   iface->can_park = can_park;
   iface->park_instance_async = park_instance_async;
   iface->park_instance_finish = stop_instance_finish;
+  iface->get_listing_delay = get_listing_delay;
 }
 
 static void
@@ -531,6 +552,13 @@ bb_fake_cloud_set_check (BbInstanceState state, const char *reason)
   cloud.check_state = state;
   g_free (cloud.check_reason);
   cloud.check_reason = g_strdup (reason);
+}
+
+void
+bb_fake_cloud_set_listing_delay (BbLoop *loop, double seconds)
+{
+  cloud.loop = loop;
+  cloud.listing_delay = seconds;
 }
 
 void

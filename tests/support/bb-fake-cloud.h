@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bb-latent-slave.h"
+#include "bb-loop.h"
 #include "bb-plugin.h"
 
 G_BEGIN_DECLS
@@ -39,6 +40,8 @@ void bb_fake_cloud_wake (const char *slave_name); /* a parked machine runs, by s
 guint bb_fake_cloud_count_parked (void);          /* they count as machines, too */
 void bb_fake_cloud_set_check (BbInstanceState state, const char *reason);
 void bb_fake_cloud_set_check_manner (BbCloudManner manner);
+/* Machines that are made from now on are listed, and found by their token, so many seconds late. @loop: borrowed */
+void bb_fake_cloud_set_listing_delay (BbLoop *loop, double seconds);
 /* Ends what waits: with success, or with the error that is set. @call: "start", "stop", "park", "check" */
 guint bb_fake_cloud_answer (const char *call, gboolean success);
 void bb_fake_cloud_kill (const char *slave_name); /* a machine dies, by itself */
