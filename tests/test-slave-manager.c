@@ -764,7 +764,7 @@ test_brought_back (Fixture *f, gconstpointer data)
   request_release (request, BB_RESULT_SUCCESS);
   g_assert_true (bb_scripted_link_is_open (link));
   g_assert_cmpstr (world_state (f->world, "bot1"), ==, "attached");
-  g_assert_nonnull (bb_memory_store_lookup (f->world->store, &bb_table_slaves, "bot1"));
+  g_assert_true (bb_memory_store_has (f->world->store, &bb_table_slaves, "bot1"));
 }
 
 static void
@@ -893,7 +893,7 @@ test_memory (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bb_slave_get_peer_address (world_find (f->world, "bot1")), ==, "192.0.2.1:4711");
   world_begin (f->world);
   world_apply (f->world);
-  g_assert_null (bb_memory_store_lookup (f->world->store, &bb_table_slaves, "bot1"));
+  g_assert_false (bb_memory_store_has (f->world->store, &bb_table_slaves, "bot1"));
 }
 
 #define TEST(PATH, FUNC) g_test_add (PATH, Fixture, NULL, set_up, FUNC, tear_down)

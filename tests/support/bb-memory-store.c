@@ -3,12 +3,19 @@
 
 #include "bb-store-private.h"
 
+typedef struct
+{
+  const BbTable *table;
+  char *key;         /* "TABLE KEY…" */
+  GVariant **values; /* by column; NULL where there is none */
+} Row;
+
 struct _BbMemoryStore
 {
   GObject parent_instance;
 
-  GHashTable *rows; /* "TABLE KEY…" (owned) → GVariant (owned) */
-  GPtrArray *order; /* of those keys (owned), as they came */
+  GHashTable *rows; /* key (the row's) → Row (owned) */
+  GPtrArray *order; /* of Row, as they came */
   GQueue held;      /* of GTask (owned) with their batch */
   gboolean failing;
   gboolean hanging;
@@ -36,39 +43,92 @@ make_key (const BbTable *table, GVariant *row)
   return g_string_free (key, FALSE);
 }
 
-static void
-put (BbMemoryStore *self, const BbTable *table, GVariant *row)
+static guint
+count_columns (const BbTable *table)
 {
-  g_autofree char *key = make_key (table, row);
-  GVariant *old = g_hash_table_lookup (self->rows, key);
-  GVariantDict dict;
+  guint n = 0;
+
+  while (table->columns[n].name != NULL)
+    n++;
+  return n;
+}
+
+static void
+row_free (gpointer data)
+{
+  Row *row = data;
+  guint n = count_columns (row->table);
+
+  for (guint i = 0; i < n; i++)
+    g_clear_pointer (&row->values[i], g_variant_unref);
+  g_free (row->values);
+  g_free (row->key);
+  g_free (row);
+}
+
+/* Columns come in the order of the table, mostly. */
+static guint
+find_column (const BbTable *table, const char *name, guint guess)
+{
+  if (table->columns[guess].name != NULL && g_str_equal (table->columns[guess].name, name))
+    return guess;
+  return (guint) (bb_table_find_column (table, name) - table->columns);
+}
+
+static void
+put (BbMemoryStore *self, const BbTable *table, GVariant *columns)
+{
+  g_autofree char *key = make_key (table, columns);
+  Row *row = g_hash_table_lookup (self->rows, key);
   GVariantIter iter;
   const char *name;
   GVariant *value;
+  guint guess = 0;
 
-  g_variant_dict_init (&dict, old);
-  g_variant_iter_init (&iter, row);
-  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
-    g_variant_dict_insert_value (&dict, name, value);
-  if (old == NULL)
-    g_ptr_array_add (self->order, g_strdup (key));
-  g_hash_table_replace (self->rows, g_strdup (key), g_variant_ref_sink (g_variant_dict_end (&dict)));
+  if (row == NULL)
+    {
+      row = g_new0 (Row, 1);
+      row->table = table;
+      row->values = g_new0 (GVariant *, count_columns (table));
+      row->key = g_steal_pointer (&key);
+      g_hash_table_insert (self->rows, row->key, row);
+      g_ptr_array_add (self->order, row);
+    }
+  g_variant_iter_init (&iter, columns);
+  while (g_variant_iter_next (&iter, "{&sv}", &name, &value))
+    {
+      guint column = find_column (table, name, guess);
+
+      g_clear_pointer (&row->values[column], g_variant_unref);
+      row->values[column] = value;
+      guess = column + 1;
+    }
+}
+
+/* As it is read: (transfer full) */
+static GVariant *
+get_columns (Row *row)
+{
+  guint n = count_columns (row->table);
+  GVariantDict dict;
+
+  g_variant_dict_init (&dict, NULL);
+  for (guint i = 0; i < n; i++)
+    if (row->values[i] != NULL)
+      g_variant_dict_insert_value (&dict, row->table->columns[i].name, row->values[i]);
+  return g_variant_ref_sink (g_variant_dict_end (&dict));
 }
 
 static void
 take_out (BbMemoryStore *self, const BbTable *table, GVariant *columns)
 {
-  g_autofree char *prefix = make_key (table, columns);
+  g_autofree char *key = make_key (table, columns);
+  Row *row = g_hash_table_lookup (self->rows, key);
 
-  for (guint i = self->order->len; i > 0; i--)
-    {
-      const char *key = g_ptr_array_index (self->order, i - 1);
-
-      if (!g_str_equal (key, prefix))
-        continue;
-      g_hash_table_remove (self->rows, key);
-      g_ptr_array_remove_index (self->order, i - 1);
-    }
+  if (row == NULL)
+    return;
+  g_ptr_array_remove (self->order, row);
+  g_hash_table_remove (self->rows, key);
 }
 
 /* @task: (transfer full) */
@@ -116,38 +176,42 @@ commit_finish (BbStore *store, GAsyncResult *result, GError **error)
   return g_task_propagate_boolean (G_TASK (result), error);
 }
 
-/* What the ledger and the slave manager ask: equality of one column. */
 static gboolean
-matches (GVariant *row, GVariant *where)
+fits (GVariant *value, GVariant *wanted)
+{
+  g_autofree const char **words = NULL;
+
+  if (value == NULL)
+    return FALSE;
+  if (!g_variant_is_of_type (wanted, G_VARIANT_TYPE_STRING_ARRAY))
+    return g_variant_equal (value, wanted);
+  words = g_variant_get_strv (wanted, NULL);
+  return g_strv_contains (words, g_variant_get_string (value, NULL));
+}
+
+/* What the ledger and the slave manager ask: equality of columns, or one of several words. */
+static gboolean
+matches (Row *row, GVariant *where)
 {
   GVariantIter iter;
   const char *name;
   GVariant *wanted;
-  gboolean fits = TRUE;
+  gboolean all = TRUE;
 
   if (where == NULL)
     return TRUE;
   g_variant_iter_init (&iter, where);
   while (g_variant_iter_loop (&iter, "{&sv}", &name, &wanted))
-    {
-      g_autoptr (GVariant) value = g_variant_lookup_value (row, name, NULL);
-      gboolean found = FALSE;
+    all = all && fits (row->values[find_column (row->table, name, 0)], wanted);
+  return all;
+}
 
-      if (value == NULL)
-        fits = FALSE;
-      else if (g_variant_is_of_type (wanted, G_VARIANT_TYPE_STRING_ARRAY))
-        {
-          g_autofree const char **words = g_variant_get_strv (wanted, NULL);
+static gint64
+get_integer (Row *row, const char *column)
+{
+  GVariant *value = row->values[find_column (row->table, column, 0)];
 
-          fits = fits && g_strv_contains (words, g_variant_get_string (value, NULL));
-        }
-      else
-        {
-          found = g_variant_equal (value, wanted);
-          fits = fits && found;
-        }
-    }
-  return fits;
+  return value != NULL ? g_variant_get_int64 (value) : 0;
 }
 
 static int
@@ -155,10 +219,9 @@ compare_rows (gconstpointer a, gconstpointer b, gpointer user_data)
 {
   const char *column = user_data;
   gboolean descending = *column == '-';
-  gint64 one = 0, other = 0;
+  gint64 one = get_integer (*(Row *const *) a, column + descending);
+  gint64 other = get_integer (*(Row *const *) b, column + descending);
 
-  g_variant_lookup (*(GVariant *const *) a, column + descending, "x", &one);
-  g_variant_lookup (*(GVariant *const *) b, column + descending, "x", &other);
   if (one == other)
     return 0;
   return (one < other) == !descending ? -1 : 1;
@@ -171,21 +234,20 @@ select_async (BbStore *store, const BbTable *table, GVariant *where, const char 
   BbMemoryStore *self = BB_MEMORY_STORE (store);
   g_autoptr (GTask) task = g_task_new (store, NULL, callback, user_data);
   g_autoptr (GVariant) condition = where != NULL ? g_variant_ref_sink (where) : NULL;
+  g_autoptr (GPtrArray) found = g_ptr_array_new ();
   g_autoptr (GPtrArray) rows = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  g_autofree char *prefix = g_strconcat (table->name, " ", NULL);
 
   for (guint i = 0; i < self->order->len; i++)
     {
-      const char *key = g_ptr_array_index (self->order, i);
-      GVariant *row = g_hash_table_lookup (self->rows, key);
+      Row *row = g_ptr_array_index (self->order, i);
 
-      if (g_str_has_prefix (key, prefix) && matches (row, condition))
-        g_ptr_array_add (rows, g_variant_ref (row));
+      if (row->table == table && matches (row, condition))
+        g_ptr_array_add (found, row);
     }
   if (order_by != NULL) /* only integers are asked for */
-    g_ptr_array_sort_with_data (rows, compare_rows, (gpointer) order_by);
-  if (limit >= 0 && rows->len > limit)
-    g_ptr_array_set_size (rows, (int) limit);
+    g_ptr_array_sort_with_data (found, compare_rows, (gpointer) order_by);
+  for (guint i = 0; i < found->len && (limit < 0 || i < limit); i++)
+    g_ptr_array_add (rows, get_columns (g_ptr_array_index (found, i)));
   g_task_return_pointer (task, g_steal_pointer (&rows), (GDestroyNotify) g_ptr_array_unref);
 }
 
@@ -224,8 +286,8 @@ bb_memory_store_class_init (BbMemoryStoreClass *klass)
 static void
 bb_memory_store_init (BbMemoryStore *self)
 {
-  self->rows = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_variant_unref);
-  self->order = g_ptr_array_new_with_free_func (g_free);
+  self->rows = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, row_free);
+  self->order = g_ptr_array_new ();
 }
 
 BbMemoryStore *
@@ -254,18 +316,38 @@ bb_memory_store_count_commits (BbMemoryStore *self)
   return self->n_commits;
 }
 
-GVariant *
-bb_memory_store_lookup (BbMemoryStore *self, const BbTable *table, const char *key)
+void
+bb_memory_store_forget_old (BbMemoryStore *self, const BbTable *table)
+{
+  Row *last = NULL;
+
+  for (guint i = self->order->len; i > 0; i--)
+    {
+      Row *row = g_ptr_array_index (self->order, i - 1);
+
+      if (row->table != table)
+        continue;
+      if (last != NULL)
+        {
+          g_ptr_array_remove_index (self->order, i - 1);
+          g_hash_table_remove (self->rows, row->key);
+        }
+      last = row;
+    }
+}
+
+gboolean
+bb_memory_store_has (BbMemoryStore *self, const BbTable *table, const char *key)
 {
   g_autofree char *full = g_strdup_printf ("%s '%s'", table->name, key);
 
-  return g_hash_table_lookup (self->rows, full);
+  return g_hash_table_contains (self->rows, full);
 }
 
-GVariant *
-bb_memory_store_lookup_number (BbMemoryStore *self, const BbTable *table, guint64 key)
+gboolean
+bb_memory_store_has_number (BbMemoryStore *self, const BbTable *table, guint64 key)
 {
   g_autofree char *full = g_strdup_printf ("%s %" G_GUINT64_FORMAT, table->name, key);
 
-  return g_hash_table_lookup (self->rows, full);
+  return g_hash_table_contains (self->rows, full);
 }

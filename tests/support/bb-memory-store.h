@@ -15,8 +15,10 @@ void bb_memory_store_set_failing (BbMemoryStore *self, gboolean failing);
 /* Commits wait until it ends. */
 void bb_memory_store_set_hanging (BbMemoryStore *self, gboolean hanging);
 guint bb_memory_store_count_commits (BbMemoryStore *self);
-/* (transfer none) (nullable): the row as it is "on disk"; of tables whose key is one text */
-GVariant *bb_memory_store_lookup (BbMemoryStore *self, const BbTable *table, const char *key);
-GVariant *bb_memory_store_lookup_number (BbMemoryStore *self, const BbTable *table, guint64 key);
+/* All rows of the table but the last one, as if they were older than a retention. */
+void bb_memory_store_forget_old (BbMemoryStore *self, const BbTable *table);
+/* Whether such a row is "on disk"; of tables whose key is one text, or one number. */
+gboolean bb_memory_store_has (BbMemoryStore *self, const BbTable *table, const char *key);
+gboolean bb_memory_store_has_number (BbMemoryStore *self, const BbTable *table, guint64 key);
 
 G_END_DECLS

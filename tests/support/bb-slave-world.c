@@ -71,6 +71,7 @@ static void
 make_reaper (World *self)
 {
   self->reaper = bb_reaper_new (self->ledger, self->loop, "0123456789abcdef0123456789abcdef", &reaper_hooks, self);
+  bb_reaper_set_interval (self->reaper, self->reconcile_interval);
   bb_slave_manager_set_reaper (self->slaves, self->reaper);
 }
 
@@ -105,12 +106,13 @@ load (World *self)
     make_reaper (self);
 }
 
-World *
-world_new (void)
+static World *
+make_world (gboolean with_reaper)
 {
   World *self = g_new0 (World, 1);
   g_autoptr (GError) error = NULL;
 
+  self->with_reaper = with_reaper;
   bb_fake_cloud_reset ();
   self->clock = bb_test_clock_new ();
   self->loop = bb_loop_new (BB_CLOCK (self->clock), &error);
@@ -119,9 +121,22 @@ world_new (void)
   self->notices = g_ptr_array_new_with_free_func (g_object_unref);
   self->availability = g_string_new (NULL);
   self->login_grace = 300;
+  self->reconcile_interval = 300;
   load (self);
   world_begin (self);
   return self;
+}
+
+World *
+world_new (void)
+{
+  return make_world (FALSE);
+}
+
+World *
+world_new_with_reaper (void)
+{
+  return make_world (TRUE);
 }
 
 /* As at the end of the process: acquisitions that are under way hold the manager, but not its timers. */

@@ -23,10 +23,11 @@ typedef struct
   GPtrArray *notices; /* of BbNotice */
   GString *availability; /* names whose availability changed, each ended by a blank */
   BbReaper *reaper;   /* NULL: there is none */
-  gboolean with_reaper; /* from the next restart on */
+  gboolean with_reaper;
   gboolean reaper_runs;
   BbLedgerLimits limits;
   double login_grace;
+  double reconcile_interval; /* from the next restart on */
   double max_lifetime;
 } World;
 
@@ -43,6 +44,7 @@ typedef struct
 } Request;
 
 World *world_new (void);
+World *world_new_with_reaper (void);
 void world_free (World *self);
 /* The daemon ends as by kill -9 and is started again: the store and the machines stay. */
 void world_restart (World *self);
