@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A backend whose cloud is a folder: an instance is a file in it, which outlives the daemon. It misbehaves on command:
- * starts and stops fail, are carried out without an answer, or take long; and the whole daemon is killed, as by kill -9, before and
- * after each call and each answer.
+ * calls fail, are carried out without an answer, or take long; machines are listed late; and the whole daemon is killed,
+ * as by kill -9, before and after each call has acted, and before each answer.
  */
 #include <bbhost/bbhost.h>
 #include <errno.h>
@@ -19,6 +19,7 @@ typedef struct
   double fail_share;
   double lose_share;
   double slow;
+  double late;
 } DircloudConfig;
 
 static const BbOption options[] = {
@@ -32,6 +33,8 @@ static const BbOption options[] = {
     "How likely a call acts and then fails." },
   { "slow", BB_OPTION_SECONDS, G_STRUCT_OFFSET (DircloudConfig, slow), "0", 0, 3600, BB_OPTION_LIVE, NULL,
     "How long a call takes at the most." },
+  { "late", BB_OPTION_SECONDS, G_STRUCT_OFFSET (DircloudConfig, late), "0", 0, 3600, BB_OPTION_LIVE, NULL,
+    "How long a machine exists before it is listed, and found by its token." },
   { 0 },
 };
 
@@ -57,11 +60,20 @@ get_config (gpointer slave)
   return bb_slave_get_config (BB_SLAVE (slave));
 }
 
+/* @point: is noted, so that the driver can see that each was met */
 static void
-maybe_die (gpointer slave)
+maybe_die (gpointer slave, const char *point)
 {
-  if (g_random_double () < get_config (slave)->kill_share)
-    kill (getpid (), SIGKILL);
+  const DircloudConfig *config = get_config (slave);
+  g_autofree char *path = NULL;
+  int fd;
+
+  if (g_random_double () >= config->kill_share)
+    return;
+  path = g_build_filename (config->cloud, "deaths", NULL);
+  fd = open (path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  g_assert_cmpint (write (fd, point, strlen (point)), ==, strlen (point));
+  kill (getpid (), SIGKILL);
 }
 
 static gboolean
@@ -73,8 +85,15 @@ maybe_fail (gpointer slave, double share, const char *what, GError **error)
   return TRUE;
 }
 
+static gboolean
+is_listed (GKeyFile *file)
+{
+  return g_key_file_get_int64 (file, "instance", "listed_from_us", NULL) <= g_get_real_time ();
+}
+
+/* @all: those as well that are not listed yet, which the cloud itself knows of */
 static char *
-find_by_token (const DircloudConfig *config, const char *token)
+find_by_token (const DircloudConfig *config, const char *token, gboolean all)
 {
   g_autoptr (GDir) dir = g_dir_open (config->cloud, 0, NULL);
   const char *name;
@@ -88,7 +107,7 @@ find_by_token (const DircloudConfig *config, const char *token)
       if (!g_str_has_prefix (name, "i-") || !g_key_file_load_from_file (file, path, 0, NULL))
         continue;
       its_token = g_key_file_get_string (file, "instance", "token", NULL);
-      if (g_strcmp0 (its_token, token) == 0)
+      if (g_strcmp0 (its_token, token) == 0 && (all || is_listed (file)))
         return g_strdup (name);
     }
   return NULL;
@@ -98,7 +117,7 @@ find_by_token (const DircloudConfig *config, const char *token)
 static char *
 make_machine (const DircloudConfig *config, BbInstanceRequest *request)
 {
-  char *id = find_by_token (config, bb_instance_request_get_token (request));
+  char *id = find_by_token (config, bb_instance_request_get_token (request), TRUE);
   g_autoptr (GKeyFile) file = g_key_file_new ();
   g_autofree char *uuid = NULL;
   g_autofree char *temporary = NULL;
@@ -114,6 +133,8 @@ make_machine (const DircloudConfig *config, BbInstanceRequest *request)
   g_key_file_set_string (file, "instance", "slave", bb_instance_request_get_slave_name (request));
   g_key_file_set_string (file, "instance", "store", store);
   g_key_file_set_string (file, "instance", "password", bb_instance_request_get_password (request));
+  g_key_file_set_int64 (file, "instance", "listed_from_us",
+                        g_get_real_time () + (gint64) (config->late * G_USEC_PER_SEC));
   temporary = g_strdup_printf ("%s/.%s", config->cloud, id);
   path = g_build_filename (config->cloud, id, NULL);
   g_assert_true (g_key_file_save_to_file (file, temporary, NULL));
@@ -129,7 +150,7 @@ start_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   GError *error = NULL;
 
   bb_delay_finish (result, NULL);
-  maybe_die (g_task_get_source_object (task));
+  maybe_die (g_task_get_source_object (task), "start answer\n");
   if (maybe_fail (g_task_get_source_object (task), config->lose_share, "the answer was lost", &error))
     g_task_return_error (task, error);
   else
@@ -146,14 +167,14 @@ start_instance_async (BbLatentSlave *slave, BbInstanceRequest *request, GCancell
   GError *error = NULL;
 
   g_task_set_check_cancellable (task, FALSE);
-  maybe_die (slave);
+  maybe_die (slave, "start call\n");
   if (maybe_fail (slave, config->fail_share, "no capacity", &error))
     {
       g_task_return_error (task, error);
       return;
     }
   g_task_set_task_data (task, make_machine (config, request), g_free);
-  maybe_die (slave);
+  maybe_die (slave, "start done\n");
   bb_delay_async (g_random_double () * config->slow, NULL, start_answered_cb, g_steal_pointer (&task));
 }
 
@@ -171,7 +192,7 @@ stop_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   GError *error = NULL;
 
   bb_delay_finish (result, NULL);
-  maybe_die (g_task_get_source_object (task));
+  maybe_die (g_task_get_source_object (task), "stop answer\n");
   if (maybe_fail (g_task_get_source_object (task), config->lose_share, "the answer was lost", &error))
     g_task_return_error (task, error);
   else
@@ -188,7 +209,7 @@ stop_instance_async (BbLatentSlave *slave, BbInstance *instance, gboolean fast, 
   GError *error = NULL;
 
   g_task_set_check_cancellable (task, FALSE);
-  maybe_die (slave);
+  maybe_die (slave, "stop call\n");
   if (maybe_fail (slave, config->fail_share, "try again later", &error))
     {
       g_task_return_error (task, error);
@@ -197,7 +218,7 @@ stop_instance_async (BbLatentSlave *slave, BbInstance *instance, gboolean fast, 
   if (*id == '\0')
     {
       g_free (id);
-      id = find_by_token (config, bb_instance_get_token (instance));
+      id = find_by_token (config, bb_instance_get_token (instance), FALSE);
     }
   if (id != NULL)
     {
@@ -205,7 +226,7 @@ stop_instance_async (BbLatentSlave *slave, BbInstance *instance, gboolean fast, 
 
       g_unlink (path);
     }
-  maybe_die (slave);
+  maybe_die (slave, "stop done\n");
   bb_delay_async (g_random_double () * config->slow, NULL, stop_answered_cb, g_steal_pointer (&task));
 }
 
@@ -223,6 +244,7 @@ check_instance_async (BbLatentSlave *slave, BbInstance *instance, GCancellable *
   g_autofree char *path = g_build_filename (get_config (slave)->cloud, bb_instance_get_id (instance), NULL);
   BbInstance *seen = bb_instance_new (bb_instance_get_id (instance), bb_instance_get_token (instance));
 
+  maybe_die (slave, "check call\n");
   bb_instance_set_state (seen, g_access (path, F_OK) == 0 ? BB_INSTANCE_ALIVE : BB_INSTANCE_GONE, NULL);
   g_task_return_pointer (task, seen, (GDestroyNotify) bb_instance_unref);
 }
@@ -238,7 +260,7 @@ list_instances_async (BbLatentSlave *slave, const char *store_id, GCancellable *
   GError *error = NULL;
   const char *name;
 
-  maybe_die (slave);
+  maybe_die (slave, "list call\n");
   if (maybe_fail (slave, config->fail_share, "listing refused", &error))
     {
       g_task_return_error (task, error);
@@ -252,7 +274,7 @@ list_instances_async (BbLatentSlave *slave, const char *store_id, GCancellable *
       g_autofree char *slave_name = NULL;
       BbInstance *instance;
 
-      if (!g_str_has_prefix (name, "i-") || !g_key_file_load_from_file (file, path, 0, NULL))
+      if (!g_str_has_prefix (name, "i-") || !g_key_file_load_from_file (file, path, 0, NULL) || !is_listed (file))
         continue;
       token = g_key_file_get_string (file, "instance", "token", NULL);
       slave_name = g_key_file_get_string (file, "instance", "slave", NULL);
@@ -261,6 +283,7 @@ list_instances_async (BbLatentSlave *slave, const char *store_id, GCancellable *
       bb_instance_set_state (instance, BB_INSTANCE_ALIVE, NULL);
       g_ptr_array_add (found, instance);
     }
+  maybe_die (slave, "list answer\n");
   g_task_return_pointer (task, g_steal_pointer (&found), (GDestroyNotify) g_ptr_array_unref);
 }
 
@@ -276,6 +299,12 @@ get_scope (BbLatentSlave *slave)
   return g_strdup (get_config (slave)->cloud);
 }
 
+static double
+get_listing_delay (BbLatentSlave *slave)
+{
+  return get_config (slave)->late;
+}
+
 static void
 iface_init (BbLatentSlaveInterface *iface)
 {
@@ -288,6 +317,7 @@ iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_async = list_instances_async;
   iface->list_instances_finish = list_instances_finish;
   iface->get_scope = get_scope;
+  iface->get_listing_delay = get_listing_delay;
 }
 
 static void

@@ -41,6 +41,7 @@ kill_share=%(kill)s
 fail_share=%(fail)s
 lose_share=%(lose)s
 slow=%(slow)s
+late=%(late)s
 [slave m-{1..%(slaves)d}]
 template=machine
 [builder work]
@@ -163,7 +164,7 @@ class Torture(bbtest.Case):
         self.assertEqual(doubled, {}, '%s: more than one machine of a slave' % when)
 
     def configure(self, **values):
-        settings = dict(cloud=self.cloud.path, slaves=SLAVES, wait=0.3, kill=0, fail=0, lose=0, slow=0)
+        settings = dict(cloud=self.cloud.path, slaves=SLAVES, wait=0.3, kill=0, fail=0, lose=0, slow=0, late=0)
         settings.update(values)
         self.daemon.configure(CONFIG % settings + self.daemon.listener(port=self.port))
 
