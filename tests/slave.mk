@@ -37,3 +37,9 @@ tests_test_substantiation_random_SOURCES = %D%/test-substantiation-random.c
 tests_test_substantiation_random_CPPFLAGS = $(test_cppflags)
 tests_test_substantiation_random_LDADD = $(test_libs)
 TESTS += tests/test-substantiation-random
+
+# More of it: the same, ten times as long or as long as BB_RANDOM_SEQUENCES says.
+random: tests/test-substantiation-random
+	$(AM_TESTS_ENVIRONMENT) BB_RANDOM_SEQUENCES=$${BB_RANDOM_SEQUENCES:-1000000} \
+	  $(SHELL) $(top_srcdir)/tests/run-test tests/test-substantiation-random
+.PHONY: random
