@@ -9,8 +9,8 @@ LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
 PY_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3
 EXTRA_DIST += %D%/run-test
 
-test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support
-test_libs = libbbtest.la libbbcore.la libbbhost-1.la $(GLIB_LIBS) $(GMODULE_LIBS)
+test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support -I$(top_srcdir)/devel
+test_libs = libbbtest.la libbbconformance.la libbbcore.la libbbhost-1.la $(GLIB_LIBS) $(GMODULE_LIBS)
 check_LTLIBRARIES += libbbtest.la
 libbbtest_la_CPPFLAGS = $(test_cppflags)
 libbbtest_la_SOURCES =
