@@ -21,6 +21,7 @@ installcheck-local:
 	else \
 	  BB_SRCDIR='$(abs_top_srcdir)' BB_BUILDDIR='$(abs_top_builddir)' \
 	  BB_TEST_BBHOSTD='$(sbindir)/bbhostd' BB_TEST_BBCTL='$(bindir)/bbctl' \
+	  BB_TEST_PLUGIN_CHECK='$(bindir)/bbhost-plugin-check' \
 	  BB_TEST_PKG_CONFIG_PATH='$(pkgconfigdir)' \
 	  $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 $(srcdir)/tests/integration/test-installed.py; \
 	fi
