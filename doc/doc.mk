@@ -1,5 +1,5 @@
 # doc/doc.mk
-EXTRA_DIST += %D%/substantiation.md %D%/make-substantiation.py %D%/architecture.md %D%/performance.md %D%/testing.md %D%/writing-a-plugin.md \
+EXTRA_DIST += %D%/substantiation.md %D%/make-substantiation.py %D%/architecture.md %D%/performance.md %D%/testing.md %D%/migrating.md %D%/writing-a-plugin.md \
 	%D%/security.md
 
 # Manual pages, with options out of the tables that the daemon reads them by.
