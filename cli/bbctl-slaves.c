@@ -114,7 +114,7 @@ compare_keys (gconstpointer a, gconstpointer b)
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
-/* What the slave told of itself, by name. */
+/* What the slave told of itself, or its backend of the instance, by name. */
 static void
 print_info (GVariant *info)
 {
@@ -140,6 +140,7 @@ print_slave (Bbctl *self, GVariant *slave, GVariant *latent)
   g_autofree char *state = bbctl_colour_word (bbctl_dict_string (slave, "State"), self->colour);
   g_autoptr (GVariant) properties = g_variant_lookup_value (slave, "Properties", G_VARIANT_TYPE_VARDICT);
   g_autoptr (GVariant) info = g_variant_lookup_value (slave, "Info", G_VARIANT_TYPE_VARDICT);
+  g_autoptr (GVariant) details = NULL;
   gint64 now = g_get_real_time ();
   guint64 next = bbctl_dict_number (slave, "NextAttemptAt");
 
@@ -156,6 +157,9 @@ print_slave (Bbctl *self, GVariant *slave, GVariant *latent)
     {
       bbctl_print_fact (_("machine"), g_strdup (bbctl_dict_string (latent, "SubstantiationState")));
       bbctl_print_fact (_("instance"), g_strdup (bbctl_dict_string (latent, "InstanceId")));
+      details = g_variant_lookup_value (latent, "InstanceDetails", G_VARIANT_TYPE_VARDICT);
+      if (details != NULL)
+        print_info (details);
     }
   bbctl_print_fact (_("last error"), g_strdup (bbctl_dict_string (slave, "LastError")));
   if (next > 0)

@@ -187,6 +187,9 @@ test_spot (void)
   CHECK ("", GOOD, "spot_instance=true", "price_multiplier=none");
   CHECK ("max_spot_price: none, and price_multiplier none as well, leaves no bid; give one of them", GOOD,
          "spot_instance=true", "max_spot_price=none", "price_multiplier=none");
+  CHECK ("stop_mode: stop is not for spot instances, whose requests end with them; leave it out", GOOD,
+         "spot_instance=true", "stop_mode=stop");
+  CHECK ("", GOOD, "stop_mode=stop");
   CHECK ("spot_fallback: needs spot_instance=true", GOOD, "spot_fallback=on-demand");
 }
 
@@ -264,26 +267,26 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/ec2/config/image", test_image);
-  g_test_add_func ("/ec2/config/owners", test_owners);
-  g_test_add_func ("/ec2/config/login", test_login);
-  g_test_add_func ("/ec2/config/place", test_place);
-  g_test_add_func ("/ec2/config/zones", test_zones);
-  g_test_add_func ("/ec2/config/network", test_network);
-  g_test_add_func ("/ec2/config/disks-and-tags", test_disks_and_tags);
-  g_test_add_func ("/ec2/config/user-data", test_user_data);
-  g_test_add_func ("/ec2/config/spot", test_spot);
-  g_test_add_func ("/ec2/config/bids", test_bids);
-  g_test_add_data_func ("/ec2/image/no-group", no_group, test_image_choice);
-  g_test_add_data_func ("/ec2/image/numbers", numbers, test_image_choice);
-  g_test_add_data_func ("/ec2/image/texts", texts, test_image_choice);
-  g_test_add_data_func ("/ec2/image/first-group", first_group, test_image_choice);
-  g_test_add_data_func ("/ec2/image/start-only", start_only, test_image_choice);
-  g_test_add_data_func ("/ec2/image/not-available", not_available, test_image_choice);
-  g_test_add_data_func ("/ec2/image/optional-group", optional_group, test_image_choice);
-  g_test_add_data_func ("/ec2/image/long-numbers", long_numbers, test_image_choice);
-  g_test_add_data_func ("/ec2/image/ties", ties, test_image_choice);
-  g_test_add_data_func ("/ec2/image/nothing", nothing, test_image_choice);
-  g_test_add_data_func ("/ec2/image/no-regex", no_regex, test_image_choice);
+  g_test_add_func ("/ec2/E1-E2/config/image", test_image);
+  g_test_add_func ("/ec2/E2/config/owners", test_owners);
+  g_test_add_func ("/ec2/E17/config/login", test_login);
+  g_test_add_func ("/ec2/E8/config/place", test_place);
+  g_test_add_func ("/ec2/E16/config/zones", test_zones);
+  g_test_add_func ("/ec2/E7-E11/config/network", test_network);
+  g_test_add_func ("/ec2/E9-E12/config/disks-and-tags", test_disks_and_tags);
+  g_test_add_func ("/ec2/E10/config/user-data", test_user_data);
+  g_test_add_func ("/ec2/P4/config/spot", test_spot);
+  g_test_add_func ("/ec2/P1-P2-P3-P4/config/bids", test_bids);
+  g_test_add_data_func ("/ec2/E3/image/no-group", no_group, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/numbers", numbers, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/texts", texts, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/first-group", first_group, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/start-only", start_only, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/not-available", not_available, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/optional-group", optional_group, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/long-numbers", long_numbers, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/ties", ties, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/nothing", nothing, test_image_choice);
+  g_test_add_data_func ("/ec2/E3/image/no-regex", no_regex, test_image_choice);
   return g_test_run ();
 }

@@ -450,17 +450,17 @@ main (int argc, char **argv)
 #define ADD(NAME, FUNC) g_test_add ("/ec2/" NAME, Fixture, NULL, set_up, FUNC, tear_down)
   g_test_init (&argc, &argv, NULL);
   bb_log_trap_install ();
-  ADD ("keys/order", test_order);
-  ADD ("keys/errors", test_errors);
-  ADD ("keys/role", test_role);
-  ADD ("keys/renewal", test_renewal);
-  ADD ("keys/refused", test_refused);
-  ADD ("keys/one-fetch", test_one_fetch);
-  ADD ("keys/container", test_container);
-  ADD ("keys/container-elsewhere", test_container_elsewhere);
-  ADD ("keys/assumed-role", test_assumed_role);
-  ADD ("place/order", test_place);
-  ADD ("place/wrong-endpoint", test_wrong_endpoint);
-  ADD ("limiter", test_limiter);
+  ADD ("E17/keys/order", test_order);
+  ADD ("E17/keys/errors", test_errors);
+  ADD ("E17/keys/role", test_role);
+  ADD ("E17/keys/renewal", test_renewal);
+  ADD ("E17/keys/refused", test_refused);
+  ADD ("E17/keys/one-fetch", test_one_fetch);
+  ADD ("E17/keys/container", test_container);
+  ADD ("E17/keys/container-elsewhere", test_container_elsewhere);
+  ADD ("E17/keys/assumed-role", test_assumed_role);
+  ADD ("E8/place/order", test_place);
+  ADD ("E8/place/wrong-endpoint", test_wrong_endpoint);
+  ADD ("E14/limiter", test_limiter);
   return g_test_run ();
 }

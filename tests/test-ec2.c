@@ -223,6 +223,7 @@ static const OptionCase option_cases[] = {
   { "", "RunInstances", "MetadataOptions.HttpTokens", "required" },
   { "", "RunInstances", "Placement.AvailabilityZone", NULL },
   { "", "RunInstances", "InstanceMarketOptions.MarketType", NULL },
+  { "user_data_file=USER_DATA_FILE", "RunInstances", "UserData", "Ym90MSBmcm9tIGEgZmlsZQ==" },
   { "http_tokens=optional", "RunInstances", "MetadataOptions.HttpTokens", "optional" },
   { "instance_type=c6g.xlarge", "RunInstances", "InstanceType", "c6g.xlarge" },
   { "ami=ami-77", "RunInstances", "ImageId", "ami-77" },
@@ -279,7 +280,11 @@ test_option (Fixture *f, gconstpointer data)
   const OptionCase *option_case = data;
   const char *value;
 
-  make_slave (f, option_case->options);
+  const char *file = strstr (option_case->options, "USER_DATA_FILE");
+  g_autofree char *path = file != NULL ? bb_test_write_file (f->dir, "user-data", 0600, "%(slave:name)s from a file") : NULL;
+  g_autofree char *options = file != NULL ? g_strconcat ("user_data_file=", path, NULL) : g_strdup (option_case->options);
+
+  make_slave (f, options);
   start (f);
   g_assert_no_error (f->error);
   value = bb_ec2_double_get (f->cloud, option_case->action, 0, option_case->parameter);
@@ -310,6 +315,7 @@ static void
 test_start (Fixture *f, gconstpointer data)
 {
   g_autofree char *story = NULL;
+  const char *image;
 
   make_slave (f, "");
   start (f);
@@ -319,6 +325,8 @@ test_start (Fixture *f, gconstpointer data)
   g_assert_cmpint (bb_instance_get_state (f->instance), ==, BB_INSTANCE_ALIVE);
   g_assert_cmpstr (f->reported_id, ==, "i-00000001");
   g_assert_true (g_str_has_prefix (f->resources->pdata[0], "launch:token-1@"));
+  g_assert_true (g_variant_lookup (bb_instance_get_details (f->instance), "image", "&s", &image));
+  g_assert_cmpstr (image, ==, "ami-1");
   story = bb_ec2_double_get_story (f->cloud);
   g_assert_cmpstr (story, ==, "DescribeImages DescribeKeyPairs DescribeSecurityGroups RunInstances DescribeInstances");
 }
@@ -748,6 +756,105 @@ test_stop_spot_request (Fixture *f, gconstpointer data)
   g_assert_cmpuint (bb_ec2_double_count (f->cloud, "DescribeSpotInstanceRequests"), ==, 2);
 }
 
+/* --- park, and start again */
+
+static gboolean
+park (Fixture *f, const char *id)
+{
+  g_autoptr (BbInstance) instance = instance_of_row (f, id);
+  g_autoptr (GAsyncResult) result = NULL;
+
+  g_clear_error (&f->error);
+  g_assert_true (bb_latent_slave_can_park (f->slave));
+  bb_latent_slave_park_instance_async (f->slave, instance, NULL, bb_test_store_result, &result);
+  bb_test_run_until_result (&result);
+  return bb_latent_slave_park_instance_finish (f->slave, result, &f->error);
+}
+
+static void
+start_parked (Fixture *f)
+{
+  BbInstanceRequestParameters parameters = { .slave_name = "bot1",
+                                             .token = "token-1",
+                                             .password = "p&w=d",
+                                             .host_name = "host1",
+                                             .store_id = "store1",
+                                             .master_host = "127.0.0.1",
+                                             .protocol = "pb",
+                                             .properties = g_variant_new ("a{sv}", NULL),
+                                             .state_directory = f->dir,
+                                             .parked_id = "i-00000001" };
+  g_autoptr (BbInstanceRequest) request = bb_instance_request_new (&parameters);
+
+  g_clear_pointer (&f->instance, bb_instance_unref);
+  bb_instance_request_set_recorder (request, record, report, f, NULL);
+  bb_latent_slave_start_instance_async (f->slave, request, f->cancellable, started_cb, f);
+  bb_test_run_until_true (has_result, f);
+}
+
+static void
+test_park (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbInstance) parked = NULL;
+
+  make_slave (f, "stop_mode=stop\nelastic_ip=192.0.2.7\nvolumes=vol-1:/dev/sdf;");
+  bb_ec2_double_answer (f->cloud, "DescribeAddresses", 200, address_free);
+  start (f);
+  g_assert_no_error (f->error);
+  bb_ec2_double_answer (f->cloud, "DescribeAddresses", 200, address_of_ours);
+  bb_ec2_double_refuse (f->cloud, "StopInstances", 400, "IncorrectInstanceState"); /* still on its way up: passes */
+  g_assert_true (park (f, "i-00000001"));
+  g_assert_cmpuint (bb_ec2_double_count_machines (f->cloud, "stopped"), ==, 1);
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "TerminateInstances"), ==, 0);
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "DisassociateAddress"), ==, 1);
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "DetachVolume"), ==, 0);
+  g_assert_true (park (f, "i-00000001")); /* it is already */
+  parked = check (f, "i-00000001");
+  g_assert_cmpint (bb_instance_get_state (parked), ==, BB_INSTANCE_PARKED);
+
+  bb_ec2_double_answer (f->cloud, "DescribeAddresses", 200, address_free);
+  start_parked (f);
+  g_assert_no_error (f->error);
+  g_assert_cmpstr (bb_instance_get_id (f->instance), ==, "i-00000001");
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "RunInstances"), ==, 1);
+  g_assert_cmpstr (bb_ec2_double_get (f->cloud, "StartInstances", 0, "InstanceId.1"), ==, "i-00000001");
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "AssociateAddress"), ==, 2);
+  g_assert_true (stop (f, "i-00000001"));
+  g_assert_cmpuint (bb_ec2_double_count_machines (f->cloud, "terminated"), ==, 1);
+}
+
+static void
+test_park_refused (Fixture *f, gconstpointer data)
+{
+  make_slave (f, "stop_mode=stop");
+  start (f);
+  bb_ec2_double_refuse (f->cloud, "StopInstances", 400, "UnsupportedOperation"); /* its root is no EBS volume */
+  g_assert_false (park (f, "i-00000001"));
+  g_assert_nonnull (strstr (f->error->message, "UnsupportedOperation"));
+  bb_ec2_double_set_state (f->cloud, "i-00000001", "shutting-down", NULL);
+  g_assert_false (park (f, "i-00000001"));
+  g_assert_cmpstr (f->error->message, ==, "ec2: instance i-00000001 is shutting-down and can't be stopped for later");
+}
+
+static void
+test_start_parked_fails (Fixture *f, gconstpointer data)
+{
+  make_slave (f, "stop_mode=stop");
+  start (f);
+  g_assert_true (park (f, "i-00000001"));
+  bb_ec2_double_refuse (f->cloud, "StartInstances", 500, "InsufficientInstanceCapacity");
+  start_parked (f);
+  g_assert_error (f->error, BB_ERROR, BB_ERROR_QUOTA);
+  g_assert_cmpuint (bb_ec2_double_count (f->cloud, "RunInstances"), ==, 1);
+}
+
+static void
+test_stop_mode_default (Fixture *f, gconstpointer data)
+{
+  make_slave (f, "");
+  g_assert_false (bb_latent_slave_can_park (f->slave));
+}
+
 /* --- check, list */
 
 static void
@@ -789,6 +896,36 @@ test_check_reclaimed (Fixture *f, gconstpointer data)
   g_assert_cmpint (bb_instance_get_state (instance), ==, BB_INSTANCE_GONE);
   g_assert_cmpstr (bb_instance_get_reason (instance), ==,
                    "terminated: EC2 has taken the spot instance back (Server.SpotInstanceTermination)");
+}
+
+/* P9 */
+static void
+test_check_interrupted (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbInstance) instance = NULL;
+
+  make_slave (f, "spot_instance=true");
+  g_assert_true (bb_latent_slave_announces_ends (f->slave));
+  bb_ec2_double_answer (f->cloud, "RunInstances", 200,
+                        "<RunInstancesResponse><instancesSet><item><instanceId>i-7</instanceId><instanceState><name>running"
+                        "</name></instanceState><spotInstanceRequestId>sir-7</spotInstanceRequestId></item></instancesSet>"
+                        "</RunInstancesResponse>");
+  for (guint i = 0; i < 2; i++)
+    bb_ec2_double_answer (f->cloud, "DescribeInstances", 200,
+                          "<DescribeInstancesResponse><reservationSet><item><instancesSet><item><instanceId>i-7</instanceId>"
+                          "<instanceState><name>running</name></instanceState><spotInstanceRequestId>sir-7"
+                          "</spotInstanceRequestId></item></instancesSet></item></reservationSet>"
+                          "</DescribeInstancesResponse>");
+  start (f);
+  g_assert_no_error (f->error);
+  bb_ec2_double_answer (f->cloud, "DescribeSpotInstanceRequests", 200,
+                        "<DescribeSpotInstanceRequestsResponse><spotInstanceRequestSet><item><spotInstanceRequestId>sir-7"
+                        "</spotInstanceRequestId><state>active</state><status><code>marked-for-termination</code></status>"
+                        "</item></spotInstanceRequestSet></DescribeSpotInstanceRequestsResponse>");
+  instance = check (f, "i-7");
+  g_assert_cmpint (bb_instance_get_state (instance), ==, BB_INSTANCE_ENDING);
+  g_assert_cmpstr (bb_instance_get_reason (instance), ==,
+                   "EC2 takes the spot instance back in two minutes (marked-for-termination)");
 }
 
 static void
@@ -982,43 +1119,48 @@ main (int argc, char **argv)
 
       g_test_add (path, Fixture, &option_cases[i], set_up, test_option, tear_down);
     }
-  ADD ("option/tags-of-ours", test_host_tags);
-  ADD ("start/plain", test_start);
-  ADD ("start/image-pages", test_image_pages);
-  ADD ("start/no-image", test_no_image);
-  ADD ("start/key-and-group", test_make_key_and_group);
-  ADD ("start/permission", test_missing_permission);
-  ADD ("start/lost-answer", test_lost_answer);
-  ADD ("start/throttled", test_throttled);
-  ADD ("start/capacity", test_capacity);
-  ADD ("start/no-capacity", test_no_capacity_at_all);
-  ADD ("start/wrong-option", test_wrong_option);
-  ADD ("start/spot-fallback", test_spot_fallback);
-  ADD ("start/spot-price", test_spot_price);
-  ADD ("start/spot-request", test_spot_request_recorded);
-  ADD ("start/failed", test_failed_launch);
-  ADD ("start/cancel-before", test_cancel_before);
-  ADD ("start/cancel-while-it-waits", test_cancel_while_it_waits);
-  ADD ("start/cancel-during-launch", test_cancel_during_launch);
-  ADD ("start/address", test_address);
-  ADD ("start/unknown-address", test_unknown_address);
-  ADD ("start/volumes", test_volumes);
-  ADD ("start/volume-refused", test_volume_refused);
-  ADD ("start/many", test_many);
-  ADD ("stop/confirmed", test_stop);
-  ADD ("stop/gone", test_stop_gone);
-  ADD ("stop/lost-launch", test_stop_lost_launch);
-  ADD ("stop/never-launched", test_stop_never_launched);
-  ADD ("stop/protected", test_stop_protected);
-  ADD ("stop/unseen-but-known", test_stop_unseen_but_known);
-  ADD ("stop/spot-request", test_stop_spot_request);
-  ADD ("check/states", test_check);
-  ADD ("check/reclaimed", test_check_reclaimed);
-  ADD ("list", test_list);
+  ADD ("E9/option/tags-of-ours", test_host_tags);
+  ADD ("E1/start/plain", test_start);
+  ADD ("E3-E5/start/image-pages", test_image_pages);
+  ADD ("E4/start/no-image", test_no_image);
+  ADD ("E6/start/key-and-group", test_make_key_and_group);
+  ADD ("E6/start/permission", test_missing_permission);
+  ADD ("E14/start/lost-answer", test_lost_answer);
+  ADD ("E14/start/throttled", test_throttled);
+  ADD ("E16/start/capacity", test_capacity);
+  ADD ("E16/start/no-capacity", test_no_capacity_at_all);
+  ADD ("E16-L7/start/wrong-option", test_wrong_option);
+  ADD ("P6/start/spot-fallback", test_spot_fallback);
+  ADD ("P1/start/spot-price", test_spot_price);
+  ADD ("C13/start/spot-request", test_spot_request_recorded);
+  ADD ("E13/start/failed", test_failed_launch);
+  ADD ("L11/start/cancel-before", test_cancel_before);
+  ADD ("L11/start/cancel-while-it-waits", test_cancel_while_it_waits);
+  ADD ("L11/start/cancel-during-launch", test_cancel_during_launch);
+  ADD ("E11/start/address", test_address);
+  ADD ("E11/start/unknown-address", test_unknown_address);
+  ADD ("E12/start/volumes", test_volumes);
+  ADD ("E12/start/volume-refused", test_volume_refused);
+  ADD ("E6-E15/start/many", test_many);
+  ADD ("E20/stop/confirmed", test_stop);
+  ADD ("C3/stop/gone", test_stop_gone);
+  ADD ("C2/stop/lost-launch", test_stop_lost_launch);
+  ADD ("C2/stop/never-launched", test_stop_never_launched);
+  ADD ("E19/stop/protected", test_stop_protected);
+  ADD ("C10/stop/unseen-but-known", test_stop_unseen_but_known);
+  ADD ("P6-P10/stop/spot-request", test_stop_spot_request);
+  ADD ("L13/park/and-start-again", test_park);
+  ADD ("L24/park/refused", test_park_refused);
+  ADD ("L6/park/start-fails", test_start_parked_fails);
+  ADD ("stop-mode/default", test_stop_mode_default);
+  ADD ("E18/check/states", test_check);
+  ADD ("P8/check/reclaimed", test_check_reclaimed);
+  ADD ("P9/check/interrupted", test_check_interrupted);
+  ADD ("C4/list", test_list);
   ADD ("scope-and-cost", test_scope_and_cost);
   ADD ("client/clock-skew", test_clock_skew);
-  ADD ("client/keys-changed", test_keys_changed);
-  ADD ("client/keys-refused", test_keys_refused);
+  ADD ("E17/client/keys-changed", test_keys_changed);
+  ADD ("E17/client/keys-refused", test_keys_refused);
   ADD ("client/garbage", test_garbage);
   ADD ("client/nobody-there", test_nobody_there);
   g_test_add_func ("/ec2/error/classes", test_error_classes);

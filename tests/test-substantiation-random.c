@@ -314,7 +314,7 @@ step_machine (Life *life)
   if (chance (life, 40))
     bb_fake_cloud_kill (bb_slave_get_name (slave));
   else if (chance (life, 50))
-    bb_fake_cloud_set_check (pick (life, BB_INSTANCE_PARKED + 1), "looked at");
+    bb_fake_cloud_set_check (pick (life, BB_INSTANCE_ENDING + 1), "looked at");
   else if (chance (life, 20))
     bb_fake_cloud_wake (bb_slave_get_name (slave));
   else if (row != NULL && chance (life, 50))
@@ -362,6 +362,7 @@ configure (Life *life, gboolean wild)
   static const double waits[] = { 600, 0, -1, 30 };
 
   bb_fake_cloud_set_can_park (wild && chance (life, 50));
+  bb_fake_cloud_set_announces_ends (wild && chance (life, 30));
   world_begin (life->world);
   for (guint i = 0; i < N_SLAVES; i++)
     {

@@ -1627,6 +1627,43 @@ test_listed_as_gone (Fixture *f, gconstpointer data)
   request_release (request, BB_RESULT_RETRY);
 }
 
+/* P9: what runs goes on, and nothing is added */
+static void
+test_announced_end (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) link = NULL;
+  Request *request;
+  guint n_checks;
+
+  f->config->settings->max_builds = 2;
+  request = run_build (f, &link);
+  n_checks = bb_fake_cloud_count_calls ("check");
+  world_advance (f->world, 100);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("check"), ==, n_checks); /* nobody asks where nothing is announced */
+  request_release (request, BB_RESULT_SUCCESS);
+  bb_slave_manager_insubstantiate (f->world->slaves, world_find (f->world, "vm"), TRUE, NULL);
+  world_turn (f->world);
+
+  bb_fake_cloud_set_announces_ends (TRUE);
+  g_clear_object (&link);
+  request = world_acquire (f->world, "vm", "hello", NULL);
+  link = world_attach (f->world, "vm");
+  world_advance (f->world, 25);
+  world_assert_why (f->world, "vm", "substantiated");
+  bb_fake_cloud_set_check (BB_INSTANCE_ENDING, "taken back in two minutes");
+  g_string_truncate (f->world->availability, 0);
+  world_advance (f->world, 10);
+  world_assert_why (f->world, "vm", "unavailable: its instance is replaced when its builds have ended");
+  g_assert_cmpstr (f->world->availability->str, ==, "vm ");
+  world_advance (f->world, 100);
+  assert_state (f, "substantiated", 1, 1);
+  g_assert_true (bb_scripted_link_is_open (link));
+  request_release (request, BB_RESULT_SUCCESS);
+  world_turn (f->world);
+  assert_state (f, "insubstantiated", 0, 0);
+  world_assert_why (f->world, "vm", "can be substantiated"); /* and it is nobody's failure */
+}
+
 #define TEST(PATH, FUNC) g_test_add (PATH, Fixture, NULL, set_up, FUNC, tear_down)
 #define TEST_DATA(PATH, DATA, FUNC) g_test_add (PATH, Fixture, DATA, set_up, FUNC, tear_down)
 
@@ -1716,5 +1753,6 @@ main (int argc, char **argv)
   TEST ("/substantiation/C15-terminate", test_terminate);
   TEST ("/substantiation/C16-forgotten", test_forgotten);
   TEST ("/substantiation/listed-as-gone", test_listed_as_gone);
+  TEST ("/substantiation/P9/announced-end", test_announced_end);
   return g_test_run ();
 }

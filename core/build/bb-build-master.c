@@ -332,6 +332,7 @@ build_ready (BbBuild *build, BbSlave *slave, gpointer user_data)
     .slave_name = bb_slave_get_name (slave),
     .slave_properties = bb_slave_get_settings (slave)->properties,
     .slave_info = bb_slave_get_info (slave),
+    .instance_id = bb_slave_manager_get_instance_id (self->slaves, slave),
     .host_name = self->config != NULL ? bb_config_get_host (self->config)->name : "",
     .directory = directory,
   };

@@ -18,6 +18,7 @@ struct _BbBuildRunner
   char *slave_name;
   GVariant *slave_properties;
   GVariant *slave_info;
+  char *instance_id;
   char *host_name;
   char *directory;
   const BbBuildRunnerEvents *events; /* NULL after finished() */
@@ -57,6 +58,7 @@ bb_build_runner_finalize (GObject *object)
   g_free (self->lost);
   g_free (self->builder_name);
   g_free (self->slave_name);
+  g_free (self->instance_id);
   g_free (self->host_name);
   g_free (self->directory);
   G_OBJECT_CLASS (bb_build_runner_parent_class)->finalize (object);
@@ -97,6 +99,7 @@ bb_build_runner_new (const BbBuildRunnerParameters *parameters, const BbBuildRun
   self->owner_free = parameters->owner_free;
   self->builder_name = g_strdup (parameters->builder_name);
   self->slave_name = g_strdup (parameters->slave_name);
+  self->instance_id = g_strdup (parameters->instance_id);
   self->host_name = g_strdup (parameters->host_name);
   self->directory = g_strdup (parameters->directory);
   if (parameters->slave_properties != NULL)
@@ -150,6 +153,8 @@ make_own_properties (BbBuildRunner *self)
     }
   g_variant_builder_add (&dict, "{sv}", "slavename", g_variant_new_string (self->slave_name));
   g_variant_builder_add (&dict, "{sv}", "workername", g_variant_new_string (self->slave_name));
+  if (self->instance_id != NULL && *self->instance_id != '\0')
+    g_variant_builder_add (&dict, "{sv}", "instance", g_variant_new_string (self->instance_id));
   g_variant_builder_add (&dict, "{sv}", "buildername", g_variant_new_string (self->build->builder));
   g_variant_builder_add (&dict, "{sv}", "buildnumber", g_variant_new_int64 ((gint64) self->build->number));
   if (*basedir != '\0')

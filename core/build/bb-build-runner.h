@@ -37,6 +37,7 @@ typedef struct
   const char *slave_name;
   GVariant *slave_properties;     /* a{sv} (nullable) */
   GVariant *slave_info;           /* a{sv} (nullable): "basedir" and "system" are looked at */
+  const char *instance_id;        /* nullable: of the slave's instance */
   const char *host_name;
   const char *directory;          /* STATE/builds/N */
 } BbBuildRunnerParameters;

@@ -53,6 +53,12 @@ get_hourly_cost (gpointer context, gpointer row)
   return g_variant_new_double (bb_ledger_row_get_hourly_cost (row));
 }
 
+static GVariant *
+get_details (gpointer context, gpointer row)
+{
+  return g_variant_ref (bb_ledger_row_get_details (row));
+}
+
 static void
 handle_terminate (BbBusCall *call)
 {
@@ -201,6 +207,7 @@ static const BbBusProperty properties[] = {
   { "RequestedAt", "requested_at", 0, get_requested_at },
   { "ConfirmedAt", "confirmed_at", 0, get_confirmed_at },
   { "HourlyCost", "hourly_cost", 1, get_hourly_cost },
+  { "Details", NULL, 1, get_details },
   { 0 },
 };
 

@@ -132,9 +132,17 @@ get_backend (gpointer context, gpointer slave)
 static GVariant *
 get_instance_id (gpointer context, gpointer slave)
 {
+  const char *id = bb_slave_manager_get_instance_id (bb_host_get_slaves (context), slave);
+
+  return g_variant_new_string (id != NULL ? id : "");
+}
+
+static GVariant *
+get_instance_details (gpointer context, gpointer slave)
+{
   BbLedgerRow *row = is_latent (slave) ? bb_slave_manager_get_row (bb_host_get_slaves (context), slave) : NULL;
 
-  return g_variant_new_string (row != NULL ? bb_ledger_row_get_instance_id (row) : "");
+  return row != NULL ? g_variant_ref (bb_ledger_row_get_details (row)) : g_variant_new ("a{sv}", NULL);
 }
 
 static GVariant *
@@ -288,6 +296,7 @@ static const BbBusProperty latent_slave_properties[] = {
   { "SubstantiationState", "substantiation_state", STATE, get_substantiation_state },
   { "Backend", "backend", 0, get_backend },
   { "InstanceId", "instance_id", STATE | INSTANCE, get_instance_id },
+  { "InstanceDetails", NULL, STATE | INSTANCE, get_instance_details },
   { "BuildWaitTimeout", "build_wait_timeout", SETTINGS, get_build_wait_timeout },
   { "LastError", NULL, STATE | INSTANCE, get_last_error },
   { "NextAttemptAt", NULL, STATE | INSTANCE, get_next_attempt_at },

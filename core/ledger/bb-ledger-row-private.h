@@ -20,6 +20,7 @@ struct _BbLedgerRow
   GPtrArray *resources; /* of char * (owned), and NULL at the end */
   char *why;
   char *made_with;
+  GVariant *details; /* a{sv} */
   BbRowState state;   /* CLOSED only when that is on disk */
   gboolean closing;   /* is written as closed */
   gboolean inherited;
@@ -43,7 +44,7 @@ BbLedgerRow *bb_ledger_row_new (guint64 number, const char *token, const char *s
 BbLedgerRow *bb_ledger_row_new_from_stored (GVariant *stored); /* a row of bb_table_instances */
 GVariant *bb_ledger_row_to_stored (BbLedgerRow *self);         /* floating; whole */
 gboolean bb_ledger_row_add_resource (BbLedgerRow *self, const char *resource); /* FALSE: it is there already */
-/* Id, price and resources, as far as @instance knows them. */
+/* Id, price, details and resources, as far as @instance knows them. */
 void bb_ledger_row_take_instance (BbLedgerRow *self, BbInstance *instance);
 
 G_END_DECLS

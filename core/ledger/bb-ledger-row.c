@@ -43,6 +43,7 @@ bb_ledger_row_finalize (GObject *object)
   g_free (self->password);
   g_free (self->why);
   g_free (self->made_with);
+  g_variant_unref (self->details);
   g_ptr_array_unref (self->resources);
 
   G_OBJECT_CLASS (bb_ledger_row_parent_class)->finalize (object);
@@ -64,6 +65,7 @@ bb_ledger_row_init (BbLedgerRow *self)
   self->password = g_strdup ("");
   self->why = g_strdup ("");
   self->made_with = g_strdup ("");
+  self->details = g_variant_ref_sink (g_variant_new ("a{sv}", NULL));
 }
 
 BbLedgerRow *
@@ -98,6 +100,7 @@ bb_ledger_row_new_from_stored (GVariant *stored)
   BbLedgerRow *self = bb_ledger_row_new (0, "", "", "", "");
   g_autofree char *state = NULL;
   g_autofree const char **resources = NULL;
+  GVariant *details = NULL;
   const char *spent_month = "";
   gint64 number = 0;
 
@@ -123,6 +126,11 @@ bb_ledger_row_new_from_stored (GVariant *stored)
   g_variant_lookup (stored, "confirmed_at", "x", &self->confirmed_at_us);
   g_variant_lookup (stored, "stopping_at", "x", &self->stopping_at_us);
   g_variant_lookup (stored, "closed_at", "x", &self->closed_at_us);
+  if (g_variant_lookup (stored, "details", "@a{sv}", &details))
+    {
+      g_variant_unref (self->details);
+      self->details = details;
+    }
   if (g_variant_lookup (stored, "resources", "^a&s", &resources))
     for (guint i = 0; resources[i] != NULL; i++)
       bb_ledger_row_add_resource (self, resources[i]);
@@ -167,6 +175,7 @@ bb_ledger_row_to_stored (BbLedgerRow *self)
   add_column (&row, "running_since", g_variant_new_int64 (self->running_since_us));
   add_column (&row, "spent", g_variant_new_double (self->spent));
   add_text (&row, "spent_month", self->spent_month);
+  add_column (&row, "details", self->details);
   add_text (&row, "made_with", self->made_with);
   add_column (&row, "confirmed_at", g_variant_new_int64 (self->confirmed_at_us));
   add_column (&row, "stopping_at", g_variant_new_int64 (self->stopping_at_us));
@@ -198,6 +207,11 @@ bb_ledger_row_take_instance (BbLedgerRow *self, BbInstance *instance)
     {
       g_free (self->instance_id);
       self->instance_id = g_strdup (bb_instance_get_id (instance));
+    }
+  if (bb_instance_get_details (instance) != NULL)
+    {
+      g_variant_unref (self->details);
+      self->details = g_variant_ref (bb_instance_get_details (instance));
     }
   if (bb_instance_get_hourly_cost (instance) >= 0)
     self->own_cost = bb_instance_get_hourly_cost (instance);
@@ -283,6 +297,14 @@ bb_ledger_row_get_hourly_cost (BbLedgerRow *self)
   g_return_val_if_fail (BB_IS_LEDGER_ROW (self), 0);
 
   return self->counted_cost;
+}
+
+GVariant *
+bb_ledger_row_get_details (BbLedgerRow *self)
+{
+  g_return_val_if_fail (BB_IS_LEDGER_ROW (self), NULL);
+
+  return self->details;
 }
 
 const char *

@@ -31,6 +31,7 @@ const char *bb_ledger_row_get_instance_id (BbLedgerRow *self); /* "" while unkno
 const char *bb_ledger_row_get_password (BbLedgerRow *self);    /* of this run, for adoption; never shown */
 const char *const *bb_ledger_row_get_resources (BbLedgerRow *self);
 double bb_ledger_row_get_hourly_cost (BbLedgerRow *self);
+GVariant *bb_ledger_row_get_details (BbLedgerRow *self); /* (transfer none): a{sv}, of how it was made, for people */
 /* Digest of the options that a parked one was started with. */
 const char *bb_ledger_row_get_made_with (BbLedgerRow *self);
 gint64 bb_ledger_row_get_requested_at_us (BbLedgerRow *self);  /* wall */

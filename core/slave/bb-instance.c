@@ -9,6 +9,7 @@ struct _BbInstance
   char *slave_name;
   char *reason;
   char **resources;
+  GVariant *details;
   double hourly_cost;
   BbInstanceState state;
 };
@@ -48,6 +49,7 @@ bb_instance_unref (BbInstance *self)
   g_free (self->slave_name);
   g_free (self->reason);
   g_strfreev (self->resources);
+  g_clear_pointer (&self->details, g_variant_unref);
   g_free (self);
 }
 
@@ -110,6 +112,21 @@ double
 bb_instance_get_hourly_cost (BbInstance *self)
 {
   return self->hourly_cost;
+}
+
+void
+bb_instance_set_details (BbInstance *self, GVariant *details)
+{
+  g_return_if_fail (g_variant_is_of_type (details, G_VARIANT_TYPE_VARDICT));
+
+  g_clear_pointer (&self->details, g_variant_unref);
+  self->details = g_variant_ref_sink (details);
+}
+
+GVariant *
+bb_instance_get_details (BbInstance *self)
+{
+  return self->details;
 }
 
 void

@@ -13,6 +13,7 @@ G_BEGIN_DECLS
  * @BB_INSTANCE_GONE: does not exist any more and costs nothing
  * @BB_INSTANCE_STOPPING: on its way to gone
  * @BB_INSTANCE_PARKED: stopped, with what is on its disks; can be started again
+ * @BB_INSTANCE_ENDING: runs, and its backend has announced its end: it is given no build any more
  */
 typedef enum
 {
@@ -22,6 +23,7 @@ typedef enum
   BB_INSTANCE_GONE,
   BB_INSTANCE_STOPPING,
   BB_INSTANCE_PARKED,
+  BB_INSTANCE_ENDING,
 } BbInstanceState;
 
 /* One machine, or process, as its backend knows it. A value: it does not follow what becomes of the machine. */
@@ -49,6 +51,13 @@ void bb_instance_set_slave_name (BbInstance *self, const char *slave_name); /* f
 const char *bb_instance_get_slave_name (BbInstance *self);
 void bb_instance_set_hourly_cost (BbInstance *self, double hourly_cost); /* negative: unknown (the default) */
 double bb_instance_get_hourly_cost (BbInstance *self);
+/**
+ * bb_instance_set_details:
+ * @details: a{sv}, sunk if floating: what people may want to know of how it was made (`image`: why this one, `type`); keys
+ *   in snake_case, no secrets
+ */
+void bb_instance_set_details (BbInstance *self, GVariant *details);
+GVariant *bb_instance_get_details (BbInstance *self); /* nullable */
 /* What was made for it and must be gone with it, each `kind:id` (`volume:vol-1`, `file:/srv/bot1.qcow2`). */
 void bb_instance_set_resources (BbInstance *self, const char *const *resources);
 const char *const *bb_instance_get_resources (BbInstance *self); /* never NULL */

@@ -65,6 +65,15 @@ bb_latent_slave_stop_instance_finish (BbLatentSlave *self, GAsyncResult *result,
 }
 
 gboolean
+bb_latent_slave_announces_ends (BbLatentSlave *self)
+{
+  g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), FALSE);
+
+  return BB_LATENT_SLAVE_GET_IFACE (self)->announces_ends != NULL
+         && BB_LATENT_SLAVE_GET_IFACE (self)->announces_ends (self);
+}
+
+gboolean
 bb_latent_slave_can_park (BbLatentSlave *self)
 {
   g_return_val_if_fail (BB_IS_LATENT_SLAVE (self), FALSE);

@@ -42,6 +42,9 @@ struct _BbLatentSlaveInterface
   double (*get_hourly_cost) (BbLatentSlave *self); /* optional */
   double (*get_listing_delay) (BbLatentSlave *self); /* optional */
 
+  /* Optional: whether an instance that works is to be checked, too, because its end may be announced. */
+  gboolean (*announces_ends) (BbLatentSlave *self);
+
   /* Optional, all three or none: backends that can keep a machine which nobody needs now. */
   gboolean (*can_park) (BbLatentSlave *self);
   void (*park_instance_async) (BbLatentSlave *self, BbInstance *instance, GCancellable *cancellable,
@@ -85,6 +88,14 @@ BbInstance *bb_latent_slave_start_instance_finish (BbLatentSlave *self, GAsyncRe
 void bb_latent_slave_stop_instance_async (BbLatentSlave *self, BbInstance *instance, gboolean fast,
                                           GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_latent_slave_stop_instance_finish (BbLatentSlave *self, GAsyncResult *result, GError **error);
+
+/**
+ * bb_latent_slave_announces_ends:
+ *
+ * Whether a check may answer %BB_INSTANCE_ENDING: then instances are checked, every check_instance_interval, for as long as
+ * they are there, and not only until their slave attaches.
+ */
+gboolean bb_latent_slave_announces_ends (BbLatentSlave *self);
 
 /**
  * bb_latent_slave_can_park:

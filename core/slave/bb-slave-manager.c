@@ -443,6 +443,14 @@ bb_slave_manager_get_row (BbSlaveManager *self, BbSlave *slave)
   return record != NULL && record->substantiation != NULL ? bb_substantiation_get_row (record->substantiation) : NULL;
 }
 
+const char *
+bb_slave_manager_get_instance_id (BbSlaveManager *self, BbSlave *slave)
+{
+  BbLedgerRow *row = bb_slave_manager_get_row (self, slave);
+
+  return row != NULL ? bb_ledger_row_get_instance_id (row) : NULL;
+}
+
 /* ---- for the reaper ---- */
 
 GPtrArray *

@@ -120,6 +120,8 @@ gboolean bb_slave_manager_substantiate (BbSlaveManager *self, BbSlave *slave, GE
 gboolean bb_slave_manager_insubstantiate (BbSlaveManager *self, BbSlave *slave, gboolean force, GError **error);
 
 BbSubstantiationState bb_slave_manager_get_substantiation_state (BbSlaveManager *self, BbSlave *slave);
+/* The backend's, of a latent slave's instance; NULL or "" while none is known. */
+const char *bb_slave_manager_get_instance_id (BbSlaveManager *self, BbSlave *slave);
 BbLedgerRow *bb_slave_manager_get_row (BbSlaveManager *self, BbSlave *slave); /* (transfer none) (nullable) */
 /* What BbReaperHooks asks, with the same meaning. */
 GPtrArray *bb_slave_manager_list_latent (BbSlaveManager *self); /* (transfer container) */

@@ -457,6 +457,17 @@ take_check (BbSubstantiation *self, BbInstance *instance)
       self->gone_once = FALSE;
       bb_ledger_confirm (self->ledger, self->row);
       return;
+    case BB_INSTANCE_ENDING:
+      self->gone_once = FALSE;
+      bb_ledger_confirm (self->ledger, self->row);
+      if (!self->retiring)
+        bb_log_slave (G_LOG_LEVEL_MESSAGE, get_name (self), "instance %s will end soon and takes no more builds%s%s",
+                      bb_ledger_row_get_instance_id (self->row), reason != NULL ? ": " : "",
+                      reason != NULL ? reason : "");
+      bb_substantiation_retire (self);
+      if (self->hooks != NULL)
+        self->hooks->changed (self->user_data);
+      return;
     case BB_INSTANCE_GONE:
       /* Clouds say so of what they have just made: their databases agree only after a while. */
       if (!self->gone_once)

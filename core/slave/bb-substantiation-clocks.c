@@ -81,6 +81,14 @@ bb_substantiation_start_idle_clock (BbSubstantiation *self)
     bb_timer_start_at (&self->idle, self->idle_since_us + to_us (timeout));
 }
 
+/* Regularly, that is: once more also when something is odd. */
+static gboolean
+is_checked (BbSubstantiation *self, BbPhase phase)
+{
+  return phase == BB_PHASE_AWAITING || phase == BB_PHASE_ADOPTING || phase == BB_PHASE_UP_LOST
+         || (phase == BB_PHASE_UP && self->row != NULL && bb_latent_slave_announces_ends (self->slave));
+}
+
 void
 bb_substantiation_enter_phase (BbSubstantiation *self, BbPhase next)
 {
@@ -89,7 +97,7 @@ bb_substantiation_enter_phase (BbSubstantiation *self, BbPhase next)
   self->phase = next;
   if (!bb_phase_is_substantiated (next))
     bb_timer_stop (&self->idle);
-  if (next == BB_PHASE_AWAITING || next == BB_PHASE_ADOPTING || next == BB_PHASE_UP_LOST)
+  if (is_checked (self, next))
     start_check_clock (self);
   else
     {
@@ -246,7 +254,7 @@ check_is_due (BbTimer *timer, gpointer user_data)
 {
   BbSubstantiation *self = user_data;
 
-  if (self->phase != BB_PHASE_UP)
+  if (is_checked (self, self->phase))
     start_check_clock (self);
   bb_substantiation_call_check (self);
 }

@@ -73,6 +73,7 @@ const BbTable bb_table_instances = {
     { "running_since", BB_COLUMN_INTEGER }, /* 0: it is parked */
     { "spent", BB_COLUMN_REAL },            /* dollars of earlier times of running, in spent_month */
     { "spent_month", BB_COLUMN_TEXT },
+    { "details", BB_COLUMN_VARIANT },       /* a{sv} */
     { "made_with", BB_COLUMN_TEXT },        /* digest of the options that a parked one was started with */
     { "why", BB_COLUMN_TEXT },
     { NULL },

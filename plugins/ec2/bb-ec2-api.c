@@ -223,13 +223,31 @@ bb_ec2_api_list_instances (const char *tag_key, const char *tag_value)
   return query;
 }
 
-BbEc2Query *
-bb_ec2_api_terminate_instance (const char *id)
+static BbEc2Query *
+act_on_instance (const char *action, const char *id)
 {
-  BbEc2Query *query = bb_ec2_query_new ("TerminateInstances");
+  BbEc2Query *query = bb_ec2_query_new (action);
 
   bb_ec2_query_add (query, "InstanceId.1", id);
   return query;
+}
+
+BbEc2Query *
+bb_ec2_api_terminate_instance (const char *id)
+{
+  return act_on_instance ("TerminateInstances", id);
+}
+
+BbEc2Query *
+bb_ec2_api_stop_instance (const char *id)
+{
+  return act_on_instance ("StopInstances", id);
+}
+
+BbEc2Query *
+bb_ec2_api_start_instance (const char *id)
+{
+  return act_on_instance ("StartInstances", id);
 }
 
 BbEc2Query *

@@ -81,6 +81,8 @@ void bb_ec2_api_parse_machines (xmlNode *root, GPtrArray *machines); /* of RunIn
 BbEc2Query *bb_ec2_api_describe_instances (const char *filter, const char *const *values);
 BbEc2Query *bb_ec2_api_list_instances (const char *tag_key, const char *tag_value); /* those that are not terminated */
 BbEc2Query *bb_ec2_api_terminate_instance (const char *id);
+BbEc2Query *bb_ec2_api_stop_instance (const char *id);  /* its disks stay */
+BbEc2Query *bb_ec2_api_start_instance (const char *id); /* one that was stopped */
 BbEc2Query *bb_ec2_api_get_console_output (const char *id);
 /* The last @lines lines, or NULL. */
 char *bb_ec2_api_parse_console_tail (xmlNode *root, guint lines);

@@ -14,6 +14,7 @@
 #define OFFSET(MEMBER) G_STRUCT_OFFSET (BbEc2Config, MEMBER)
 
 static const char *const fallbacks[] = { "none", "on-demand", NULL };
+static const char *const stop_modes[] = { "terminate", "stop", NULL };
 static const char *const http_tokens[] = { "required", "optional", NULL };
 
 const BbOption bb_ec2_options[] = {
@@ -86,6 +87,9 @@ const BbOption bb_ec2_options[] = {
     N_("What to start when no spot instance is to be had.") },
   { "http_tokens", BB_OPTION_ENUM, OFFSET (http_tokens), "required", 0, 0, 0, http_tokens,
     N_("Whether the machine's metadata service, which shows user_data, insists on version 2 of its protocol.") },
+  { "stop_mode", BB_OPTION_ENUM, OFFSET (stop_mode), "terminate", 0, 0, 0, stop_modes,
+    N_("What becomes of an idle machine: terminate ends it; stop shuts it down and keeps its disks, for which EC2 charges, and the "
+       "next build starts it again. Needs an image whose root is an EBS volume.") },
   { "poll_interval", BB_OPTION_SECONDS, OFFSET (poll_interval), "5", 0.1, 300, BB_OPTION_LIVE, NULL,
     N_("The pause between two questions about the machines, which are asked for all of an account together.") },
   { "unseen_grace", BB_OPTION_SECONDS, OFFSET (unseen_grace), "600", 1, 86400, BB_OPTION_LIVE, NULL,
@@ -312,6 +316,8 @@ bb_ec2_config_validate (gconstpointer data, GPtrArray *errors)
   validate_user_data (config, errors);
   if (config->spot_instance && config->max_spot_price == 0 && config->price_multiplier == 0)
     complain (errors, "max_spot_price: none, and price_multiplier none as well, leaves no bid; give one of them");
+  if (config->spot_instance && config->stop_mode == BB_EC2_STOP_MODE_STOP)
+    complain (errors, "stop_mode: stop is not for spot instances, whose requests end with them; leave it out");
   if (!config->spot_instance && config->spot_fallback != BB_EC2_FALLBACK_NONE)
     complain (errors, "spot_fallback: needs spot_instance=true");
 }

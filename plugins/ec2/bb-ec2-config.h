@@ -15,6 +15,12 @@ typedef enum
 
 typedef enum
 {
+  BB_EC2_STOP_MODE_TERMINATE,
+  BB_EC2_STOP_MODE_STOP,
+} BbEc2StopMode;
+
+typedef enum
+{
   BB_EC2_HTTP_TOKENS_REQUIRED,
   BB_EC2_HTTP_TOKENS_OPTIONAL,
 } BbEc2HttpTokens;
@@ -53,6 +59,7 @@ typedef struct
   char *product_description;
   int spot_fallback;
   int http_tokens;
+  int stop_mode;
   double poll_interval;
   double unseen_grace;
   double launch_rate;

@@ -25,6 +25,7 @@ enum
   STEP_RUN_INSTANCES,
   STEP_REPORT,
   STEP_RECORD_SPOT_REQUEST,
+  STEP_START_PARKED, /* of a parked machine in place of everything since the bid */
   STEP_WAIT,
   STEP_RECORD_ADDRESS,
   STEP_ADDRESS,
@@ -42,6 +43,7 @@ typedef struct
   char **tags; /* KEY, VALUE, … */
   char *user_data;
   char *image;
+  char *image_choice; /* (nullable): why that one */
   char *allocation;
   gboolean made_something; /* key pair or group, which may not be visible yet */
 
@@ -73,6 +75,7 @@ launch_free (gpointer data)
   g_strfreev (launch->tags);
   g_free (launch->user_data);
   g_free (launch->image);
+  g_free (launch->image_choice);
   g_free (launch->allocation);
   g_strfreev (launch->zones);
   g_free (launch->token);
@@ -87,6 +90,29 @@ slave_name (const Launch *launch)
   return bb_instance_request_get_slave_name (launch->request);
 }
 
+static const char *get_machine_type (const Launch *launch);
+static const char *get_zone (const Launch *launch);
+
+/* For people; of a parked machine it has been told already. */
+static void
+add_details (const Launch *launch, BbInstance *instance)
+{
+  GVariantDict details;
+
+  if (launch->image == NULL)
+    return;
+  g_variant_dict_init (&details, NULL);
+  g_variant_dict_insert (&details, "image", "s", launch->image);
+  if (launch->image_choice != NULL)
+    g_variant_dict_insert (&details, "image_choice", "s", launch->image_choice);
+  g_variant_dict_insert (&details, "instance_type", "s", get_machine_type (launch));
+  if (*get_zone (launch) != '\0')
+    g_variant_dict_insert (&details, "zone", "s", get_zone (launch));
+  if (launch->spot_request != NULL)
+    g_variant_dict_insert (&details, "spot_request", "s", launch->spot_request);
+  bb_instance_set_details (instance, g_variant_dict_end (&details));
+}
+
 static BbInstance *
 make_instance (const Launch *launch, BbInstanceState state)
 {
@@ -96,6 +122,7 @@ make_instance (const Launch *launch, BbInstanceState state)
   bb_instance_set_state (instance, state, NULL);
   bb_instance_set_slave_name (instance, slave_name (launch));
   bb_instance_set_hourly_cost (instance, launch->bid > 0 ? launch->bid : -1);
+  add_details (launch, instance);
   return instance;
 }
 
@@ -204,7 +231,6 @@ fill_in_texts (GTask *task)
   Launch *launch = g_task_get_task_data (task);
   GError *error = NULL;
 
-  launch->zones = bb_ec2_config_get_zones (launch->config);
   launch->tags = make_tags (launch, &error);
   if (launch->tags != NULL)
     launch->user_data = make_user_data (launch, &error);
@@ -216,6 +242,15 @@ fill_in_texts (GTask *task)
   g_prefix_error (&error, "ec2: %s: ", launch->tags == NULL ? "tags" : "user_data");
   fail (task, g_error_new_literal (BB_ERROR, BB_ERROR_PERMANENT, error->message));
   g_error_free (error);
+}
+
+static void
+take_image (Launch *launch, const char *answer)
+{
+  g_auto (GStrv) parts = g_strsplit (answer, "\n", 2);
+
+  launch->image = g_strdup (parts[0]);
+  launch->image_choice = g_strdup (parts[1]);
 }
 
 static void
@@ -234,7 +269,8 @@ prepared_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   switch ((BbEc2PrepareKind) (launch->step - STEP_IMAGE))
     {
     case BB_EC2_PREPARE_IMAGE:
-      launch->image = answer;
+      take_image (launch, answer);
+      g_free (answer);
       break;
     case BB_EC2_PREPARE_ADDRESS:
       launch->allocation = answer;
@@ -257,6 +293,13 @@ prepare (GTask *task)
   else
     bb_ec2_prepare_async (g_task_get_source_object (task), kind, launch->config, g_task_get_cancellable (task),
                           prepared_cb, task);
+}
+
+/* The machine is there, and was stopped for later. */
+static gboolean
+is_parked (const Launch *launch)
+{
+  return bb_instance_request_get_parked_id (launch->request) != NULL;
 }
 
 /* --- one combination of type, zone and market after another */
@@ -317,7 +360,9 @@ bid (GTask *task)
   Launch *launch = g_task_get_task_data (task);
 
   launch->bid = -1;
-  if (is_spot (launch))
+  if (is_parked (launch))
+    go_to (task, STEP_START_PARKED);
+  else if (is_spot (launch))
     bb_ec2_prepare_bid_async (g_task_get_source_object (task), launch->config, slave_name (launch),
                               get_machine_type (launch), get_zone (launch), g_task_get_cancellable (task), bid_known_cb,
                               task);
@@ -498,6 +543,42 @@ run_instances (GTask *task)
         BB_EC2_CALL_PATIENT | BB_EC2_CALL_LAUNCH, launched_cb);
 }
 
+/* --- in place of the launch */
+
+static void
+parked_started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GTask *task = user_data;
+  Launch *launch = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (BbEc2Document) document = bb_ec2_client_call_finish (BB_EC2_CLIENT (source), result, &error);
+
+  if (document != NULL)
+    {
+      bb_log_slave (G_LOG_LEVEL_MESSAGE, slave_name (launch), "ec2: instance %s is started again", launch->instance_id);
+      next (task);
+    }
+  else if (!is_cancelled (task) && g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_NOT_YET)
+           && have_patience (launch))
+    {
+      g_error_free (error);
+      again_after (task, SHORT_PAUSE);
+    }
+  else
+    fail_or_give_up (task, error);
+}
+
+static void
+start_parked (GTask *task)
+{
+  const Launch *launch = g_task_get_task_data (task);
+
+  if (is_parked (launch))
+    call (task, bb_ec2_api_start_instance (launch->instance_id), BB_EC2_CALL_PATIENT, parked_started_cb);
+  else
+    next (task);
+}
+
 /* --- after the launch */
 
 static void
@@ -562,7 +643,9 @@ machine_seen (GTask *task, const BbEc2Machine *machine)
       next (task);
       return;
     }
-  if (g_str_equal (machine->state, "pending"))
+  /* One that has just been started again may be shown as it was for a moment. */
+  if (g_str_equal (machine->state, "pending")
+      || (is_parked (launch) && g_str_equal (machine->state, "stopped") && have_patience (launch)))
     {
       again_after (task, 0);
       return;
@@ -775,6 +858,7 @@ static void (*const steps[]) (GTask *task) = {
   [STEP_RUN_INSTANCES] = run_instances,
   [STEP_REPORT] = report,
   [STEP_RECORD_SPOT_REQUEST] = record_spot_request,
+  [STEP_START_PARKED] = start_parked,
   [STEP_WAIT] = wait_until_running,
   [STEP_RECORD_ADDRESS] = record_address,
   [STEP_ADDRESS] = associate_address,
@@ -858,8 +942,11 @@ bb_ec2_launch_async (BbEc2Account *account, const BbEc2Config *config, BbInstanc
   launch->config = config;
   launch->request = g_object_ref (request);
   launch->bid = -1;
+  launch->zones = bb_ec2_config_get_zones (config);
+  launch->instance_id = g_strdup (bb_instance_request_get_parked_id (request));
+  launch->launched_at = bb_delay_get_now ();
   g_task_set_task_data (task, launch, launch_free);
-  go_to (task, 0);
+  go_to (task, is_parked (launch) ? STEP_ALLOCATION : STEP_TEXTS);
 }
 
 BbInstance *

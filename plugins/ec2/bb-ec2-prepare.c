@@ -90,6 +90,8 @@ images_listed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) images = bb_ec2_client_list_finish (BB_EC2_CLIENT (source), result, &error);
   g_autoptr (GRegex) regex = NULL;
   g_autofree char *filters = describe_filters (fetch);
+  g_autofree char *why = NULL;
+  g_autofree char *answer = NULL;
   const BbEc2Image *image;
   guint n_candidates = 0;
 
@@ -109,9 +111,11 @@ images_listed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return_missing (task, text);
       return;
     }
-  bb_log_host (G_LOG_LEVEL_MESSAGE, "ec2: image %s (%s), the last of %u of %u images%s", image->id,
-               image->location != NULL ? image->location : "no location", n_candidates, images->len, filters);
-  return_string (task, image->id);
+  why = g_strdup_printf ("%s, the last of %u of %u images%s", image->location != NULL ? image->location : "no location",
+                         n_candidates, images->len, filters);
+  bb_log_host (G_LOG_LEVEL_MESSAGE, "ec2: image %s: %s", image->id, why);
+  answer = g_strdup_printf ("%s\n%s", image->id, why);
+  return_string (task, answer);
 }
 
 static void

@@ -125,7 +125,8 @@ bb_ec2_slave_stop_instance_async (BbLatentSlave *slave, BbInstance *instance, gb
   GTask *task = begin (slave, bb_ec2_slave_stop_instance_async, cancellable, callback, user_data, &account);
 
   if (task != NULL)
-    bb_ec2_stop_async (account, get_config (BB_EC2_SLAVE (slave)), instance, cancellable, stopped_cb, task);
+    bb_ec2_stop_async (account, get_config (BB_EC2_SLAVE (slave)), instance, BB_EC2_STOP_TERMINATE, cancellable,
+                       stopped_cb, task);
 }
 
 static gboolean
@@ -134,6 +135,32 @@ bb_ec2_slave_stop_instance_finish (BbLatentSlave *slave, GAsyncResult *result, G
   g_return_val_if_fail (g_task_is_valid (result, slave), FALSE);
 
   return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static gboolean
+bb_ec2_slave_announces_ends (BbLatentSlave *slave)
+{
+  return get_config (BB_EC2_SLAVE (slave))->spot_instance;
+}
+
+/* --- park */
+
+static gboolean
+bb_ec2_slave_can_park (BbLatentSlave *slave)
+{
+  return get_config (BB_EC2_SLAVE (slave))->stop_mode == BB_EC2_STOP_MODE_STOP;
+}
+
+static void
+bb_ec2_slave_park_instance_async (BbLatentSlave *slave, BbInstance *instance, GCancellable *cancellable,
+                                  GAsyncReadyCallback callback, gpointer user_data)
+{
+  BbEc2Account *account;
+  GTask *task = begin (slave, bb_ec2_slave_park_instance_async, cancellable, callback, user_data, &account);
+
+  if (task != NULL)
+    bb_ec2_stop_async (account, get_config (BB_EC2_SLAVE (slave)), instance, BB_EC2_STOP_PARK, cancellable, stopped_cb,
+                       task);
 }
 
 /* --- check */
@@ -148,7 +175,7 @@ state_of (const BbEc2Machine *machine)
   if (g_str_equal (machine->state, "terminated"))
     return BB_INSTANCE_GONE;
   if (g_str_equal (machine->state, "stopped"))
-    return BB_INSTANCE_FAILED;
+    return BB_INSTANCE_PARKED;
   return BB_INSTANCE_STOPPING;
 }
 
@@ -170,7 +197,7 @@ make_instance (const BbEc2Machine *machine, const char *token)
   if (state == BB_INSTANCE_ALIVE && machine->spot_status != NULL
       && g_str_has_prefix (machine->spot_status, "marked-for-"))
     {
-      state = BB_INSTANCE_STOPPING;
+      state = BB_INSTANCE_ENDING;
       g_free (reason);
       reason = g_strdup_printf ("EC2 takes the spot instance back in two minutes (%s)", machine->spot_status);
     }
@@ -251,7 +278,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return;
     }
   instance = make_instance (machines->pdata[0], bb_instance_get_token (asked));
-  if (bb_instance_get_state (instance) != BB_INSTANCE_GONE && bb_instance_get_state (instance) != BB_INSTANCE_FAILED)
+  if (bb_instance_get_state (instance) != BB_INSTANCE_GONE && bb_instance_get_state (instance) != BB_INSTANCE_PARKED)
     {
       return_checked (task, g_steal_pointer (&instance));
       return;
@@ -393,6 +420,10 @@ bb_ec2_slave_latent_slave_iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_finish = bb_ec2_slave_list_instances_finish;
   iface->get_scope = bb_ec2_slave_get_scope;
   iface->get_hourly_cost = bb_ec2_slave_get_hourly_cost;
+  iface->announces_ends = bb_ec2_slave_announces_ends;
+  iface->can_park = bb_ec2_slave_can_park;
+  iface->park_instance_async = bb_ec2_slave_park_instance_async;
+  iface->park_instance_finish = bb_ec2_slave_stop_instance_finish;
 }
 
 static void

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A TerminateInstances that was taken is a promise and not a fact: said again when nothing comes of it for that
+/* A TerminateInstances or StopInstances that was taken is a promise and not a fact: said again when nothing comes of it for that
  * long. */
 #define REMIND_SECONDS 60
 /* Core tries again; it shows people why, and has newer keys after a reload. */
@@ -29,10 +29,11 @@ typedef struct
 {
   const BbEc2Config *config;
   BbInstance *instance; /* owned */
+  BbEc2StopKind kind;
   guint step;
   guint next_resource;  /* of the step under way */
 
-  GHashTable *terminated_at; /* id (owned) → double *: when it was told to, of bb_delay_get_now() */
+  GHashTable *terminated_at; /* id (owned) → double *: when it was told to end, of bb_delay_get_now() */
   GPtrArray *to_terminate;   /* of char *: those of the last look that are to be told */
   GPtrArray *spot_requests;  /* of BbEc2SpotRequest: those to be cancelled */
   guint missed_looks;
@@ -203,11 +204,14 @@ static void
 terminated_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
+  const Stop *stop = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (BbEc2Document) document = bb_ec2_client_call_finish (BB_EC2_CLIENT (source), result, &error);
 
-  /* "Not found" may mean that it isn't visible yet: only looking again can tell. */
-  if (document == NULL && !g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_NOT_FOUND))
+  /* "Not found" may mean that it isn't visible yet, and a state that does not allow it may pass: only looking again can
+   * tell. */
+  if (document == NULL && !g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_NOT_FOUND)
+      && !(stop->kind == BB_EC2_STOP_PARK && g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_NOT_YET)))
     {
       fail (task, error);
       return;
@@ -230,7 +234,14 @@ terminate_next (GTask *task)
     }
   id = g_ptr_array_steal_index (stop->to_terminate, stop->to_terminate->len - 1);
   g_hash_table_insert (stop->terminated_at, g_strdup (id), g_memdup2 (&now, sizeof now));
-  call (task, bb_ec2_api_terminate_instance (id), terminated_cb);
+  call (task, stop->kind == BB_EC2_STOP_PARK ? bb_ec2_api_stop_instance (id) : bb_ec2_api_terminate_instance (id),
+        terminated_cb);
+}
+
+static const char *
+get_last_state (const Stop *stop)
+{
+  return stop->kind == BB_EC2_STOP_PARK ? "stopped" : "terminated";
 }
 
 static gboolean
@@ -240,9 +251,19 @@ is_to_be_told (const Stop *stop, const BbEc2Machine *machine)
 
   /* On its way down already, by us, by itself or by somebody's hand: waited for. */
   if (g_str_equal (machine->state, "shutting-down") || g_str_equal (machine->state, "stopping")
-      || g_str_equal (machine->state, "terminated"))
+      || g_str_equal (machine->state, get_last_state (stop)))
     return FALSE;
   return told_at == NULL || bb_delay_get_now () - *told_at > REMIND_SECONDS;
+}
+
+/* One that is on its way out, or out of sight, can't be kept any more. */
+static void
+fail_to_park (GTask *task, const char *state)
+{
+  const Stop *stop = g_task_get_task_data (task);
+  g_autofree char *text = g_strdup_printf ("instance %s is %s and can't be stopped for later", get_id (stop), state);
+
+  fail (task, bb_ec2_error_new (BB_EC2_ERROR_REFUSED, NULL, text));
 }
 
 /* Nobody shows it. Returns: whether that is to be believed by now */
@@ -268,8 +289,9 @@ wait_for_it (GTask *task)
       look_again (task);
       return;
     }
-  text = g_strdup_printf ("instance %s is still not terminated after %d s",
-                          get_id (stop) != NULL ? get_id (stop) : "of a lost answer", LONGEST_WAIT);
+  text = g_strdup_printf ("instance %s is still not %s after %d s",
+                          get_id (stop) != NULL ? get_id (stop) : "of a lost answer", get_last_state (stop),
+                          LONGEST_WAIT);
   fail (task, g_error_new_literal (BB_ERROR, BB_ERROR_TIMEOUT, text));
 }
 
@@ -283,7 +305,13 @@ machines_seen (GTask *task, GPtrArray *machines)
     {
       const BbEc2Machine *machine = machines->pdata[i];
 
-      is_left = is_left || !g_str_equal (machine->state, "terminated");
+      if (stop->kind == BB_EC2_STOP_PARK
+          && (g_str_equal (machine->state, "shutting-down") || g_str_equal (machine->state, "terminated")))
+        {
+          fail_to_park (task, machine->state);
+          return;
+        }
+      is_left = is_left || !g_str_equal (machine->state, get_last_state (stop));
       if (is_to_be_told (stop, machine))
         g_ptr_array_add (stop->to_terminate, g_strdup (machine->id));
     }
@@ -302,6 +330,11 @@ nothing_seen (GTask *task)
 {
   Stop *stop = g_task_get_task_data (task);
 
+  if (stop->kind == BB_EC2_STOP_PARK)
+    {
+      fail_to_park (task, "not shown");
+      return;
+    }
   if (is_gone_for_good (stop))
     {
       next (task);
@@ -429,6 +462,17 @@ free_volume (GTask *task)
     call (task, bb_ec2_api_describe_volume (volume), volume_described_cb);
 }
 
+static void
+free_volumes (GTask *task)
+{
+  const Stop *stop = g_task_get_task_data (task);
+
+  if (stop->kind == BB_EC2_STOP_PARK)
+    go_to (task, STEP_FINISH); /* volumes wait with the machine */
+  else
+    free_volume (task);
+}
+
 /* --- spot requests: one-time ones end with their machine; one whose launch was lost may be open still */
 
 static void cancel_next_spot_request (GTask *task);
@@ -543,7 +587,7 @@ static void (*const steps[]) (GTask *task) = {
   [STEP_FREE_ADDRESSES] = free_address,
   [STEP_LOOK] = look,
   [STEP_ADDRESSES] = free_address,
-  [STEP_VOLUMES] = free_volume,
+  [STEP_VOLUMES] = free_volumes,
   [STEP_SPOT_REQUESTS] = check_spot_requests,
   [STEP_FINISH] = finish,
 };
@@ -563,8 +607,8 @@ go_to (GTask *task, guint step)
 }
 
 void
-bb_ec2_stop_async (BbEc2Account *account, const BbEc2Config *config, BbInstance *instance, GCancellable *cancellable,
-                   GAsyncReadyCallback callback, gpointer user_data)
+bb_ec2_stop_async (BbEc2Account *account, const BbEc2Config *config, BbInstance *instance, BbEc2StopKind kind,
+                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   GTask *task = g_task_new (account, cancellable, callback, user_data);
   Stop *stop = g_new0 (Stop, 1);
@@ -573,6 +617,7 @@ bb_ec2_stop_async (BbEc2Account *account, const BbEc2Config *config, BbInstance 
   g_task_set_check_cancellable (task, FALSE);
   stop->config = config;
   stop->instance = bb_instance_ref (instance);
+  stop->kind = kind;
   stop->began_at = bb_delay_get_now ();
   stop->terminated_at = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   stop->to_terminate = g_ptr_array_new_with_free_func (g_free);

@@ -4,10 +4,10 @@
 Prints "PORT" when it listens on 127.0.0.1. What is not EC2 or IAM but /control/... is for the tests:
 
   GET  /control/state   {"calls": {ACTION: n}, "machines": [...], "most_of_one_slave": n, ...}
-  POST /control/faults  {"lose": 0.1, "refuse": 0.1, "full": ["m5.*"], "hide_s": 2, "boot_s": 1, ...}
+  POST /control/faults  {"lose": 0.1, "refuse": 0.1, "full": ["m5.*"], "hide_s": 2, "boot_s": 1, "interrupt": true, ...}
 
-What moto lacks and is added: ClientToken (the same machine again for the same call, an error for another call), a pending
-state, machines that are not visible yet, terminated ones that are forgotten.
+What moto lacks and is added: ClientToken (the same machine again for the same call, an error for another call), the spot
+request behind a spot instance, a pending state, machines that are not visible yet, terminated ones that are forgotten.
 """
 import base64
 import fnmatch
@@ -61,6 +61,7 @@ class Cloud:
         self.most_of_one_slave = 0
         self.launches = 0
         self.terminated_at = {}
+        self.spot_requests = {}  # machine id -> request id
         self.volumes = []
 
     # --- answers
@@ -139,6 +140,8 @@ class Cloud:
     def act(self, environ, action, parameters, body):
         if action == 'RunInstances':
             return self.run_instances(environ, parameters, body)
+        if action == 'DescribeSpotInstanceRequests':
+            return '200 OK', [('Content-Type', 'text/xml')], self.describe_spot_requests(parameters)
         status, headers, answer = self.call_moto(environ, body)
         if action == 'DescribeInstances':
             answer = self.show(answer)
@@ -161,6 +164,11 @@ class Cloud:
         status, headers, answer = self.call_moto(environ, body)
         if status.startswith('200'):
             machine = answer.partition(b'<instanceId>')[2].partition(b'<')[0].decode()
+            if parameters.get('InstanceMarketOptions.MarketType') == 'spot':
+                self.spot_requests[machine] = 'sir-' + machine[-8:]
+                answer = answer.replace(b'</instanceId>', b'</instanceId><spotInstanceRequestId>%s</spotInstanceRequestId>'
+                                        % self.spot_requests[machine].encode())
+                headers = [(name, value) for name, value in headers if name.lower() != 'content-length']
             self.tokens[key] = (parameters, answer, machine)
             self.launched_at[machine] = time.monotonic()
             self.launches += 1
@@ -177,7 +185,7 @@ class Cloud:
     def show(self, answer):
         """Young machines are pending, or not there yet."""
         hide_s, boot_s = self.faults.get('hide_s', 0), self.faults.get('boot_s', 0)
-        if not hide_s and not boot_s:
+        if not hide_s and not boot_s and not self.spot_requests:
             return answer
         now = time.monotonic()
         root = ElementTree.fromstring(answer)
@@ -187,10 +195,28 @@ class Cloud:
                 age = now - self.launched_at.get(machine, -1e9)
                 if age < hide_s:
                     reservations.remove(reservation)
+                if machine in self.spot_requests:
+                    item = reservation.find('.//{*}instanceId/..')
+                    namespace = item.tag.rpartition('}')[0]
+                    name = namespace + '}spotInstanceRequestId' if namespace else 'spotInstanceRequestId'
+                    ElementTree.SubElement(item, name).text = self.spot_requests[machine]
                 state = reservation.find('.//{*}instanceState/{*}name')
                 if state is not None and age < boot_s and state.text == 'running':
                     state.text = 'pending'
         return ElementTree.tostring(root)
+
+    def describe_spot_requests(self, parameters):
+        """Each ends with its machine."""
+        alive = {machine.id: tags_of(machine) for machine in self.alive()}
+        wanted = {value for name, value in parameters.items() if '.Value.' in name}
+        code = 'marked-for-termination' if self.faults.get('interrupt') else 'fulfilled'
+        items = ''.join(
+            '<item><spotInstanceRequestId>%s</spotInstanceRequestId><state>active</state><status><code>%s</code></status>'
+            '<instanceId>%s</instanceId></item>' % (request, code, machine)
+            for machine, request in self.spot_requests.items()
+            if machine in alive and (request in wanted or alive[machine].get('bbhost:token') in wanted))
+        return ('<DescribeSpotInstanceRequestsResponse><requestId>r</requestId><spotInstanceRequestSet>%s'
+                '</spotInstanceRequestSet></DescribeSpotInstanceRequestsResponse>' % items).encode()
 
     def forget_terminated(self):
         """As EC2 does it after an hour; moto keeps them for ever, and gets slower with each."""
@@ -230,8 +256,8 @@ class Cloud:
                           for address in ec2.describe_addresses()},
             'volumes': {volume: ec2.volumes[volume].attachment.instance.id if ec2.volumes[volume].attachment else None
                         for volume in self.volumes},
-            'open_spot_requests': [request.id for request in ec2.spot_instance_requests.values()
-                                   if request.state == 'open'],
+            'open_spot_requests': [request for machine, request in self.spot_requests.items()
+                                   if machine in [each.id for each in alive]],
             'key_pairs': [getattr(pair, 'key_name', None) or pair.name for pair in ec2.describe_key_pairs([])],
             'groups': [group.name for groups in ec2.groups.values() for group in groups.values()],
         }

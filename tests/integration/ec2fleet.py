@@ -25,7 +25,7 @@ def get_state():
 def boot(machine):
     data = dict(line.split('=', 1) for line in machine['user_data'].splitlines() if '=' in line)
     basedir = os.path.join(directory, machine['id'])
-    os.makedirs(os.path.join(basedir, 'info'))
+    os.makedirs(os.path.join(basedir, 'info'), exist_ok=True)  # it may have been stopped, and started again
     worker = Worker('127.0.0.1', int(data['port']), data['name'], data['password'], basedir, 600, maxdelay=2)
     workers[machine['id']] = worker
     worker.startService()

@@ -143,7 +143,8 @@ class Ec2(Case):
         self.begin('tags=team=ci;', cloud=('--signed',))
         number = self.daemon.submit('hello')
         machine = wait_until(lambda: self.cloud.machines, 'a machine')[0]
-        self.daemon.wait_build(number, state='finished', result='success')
+        build = self.daemon.wait_build(number, state='finished', result='success')
+        self.assertEqual(build['properties']['instance'], machine['id'])
         rows = self.daemon.json('instances')
         self.assertEqual([(row['slave'], row['backend'], row['instance_id'], row['state']) for row in rows],
                          [('bot1', 'ec2', machine['id'], 'running')])
@@ -168,6 +169,7 @@ class Ec2(Case):
             'security_name=ours' % (address, volume)))
         self.daemon.bbctl('reload')
         self.build_hello()
+        chosen = self.daemon.bbctl('slave', 'bot1').stdout
         state = self.cloud.state
         machine, = state['machines']
         self.assertEqual((machine['type'], machine['zone'], machine['image'], machine['key'], machine['groups']),
@@ -178,7 +180,10 @@ class Ec2(Case):
         state = self.cloud.state
         self.assertEqual(state['addresses'], {address: None})
         self.assertEqual(state['volumes'], {volume: None})
-        self.assertIn('image ami-00000010 (123456789012/builder-10), the last of 2 of 2 images', self.daemon.log())
+        why = '123456789012/builder-10, the last of 2 of 2 images'
+        self.assertIn('image ami-00000010: ' + why, self.daemon.log())
+        self.assertIn(why, chosen)
+        self.assertIn('ami-00000010', chosen)
 
     def test_spot(self):
         """P1, P3, P7: a spot instance, whose bid is lowered to the highest that is allowed"""
@@ -190,6 +195,88 @@ class Ec2(Case):
         self.assertIn('the bid for m5.large is lowered to max_spot_price, $5e-06', self.daemon.log())
         self.wait_nothing_left()
         self.assertEqual(self.cloud.state['open_spot_requests'], [])
+
+    def test_interrupted(self):
+        """P9: EC2 announces the end of a spot instance; the build on it goes on, the next one gets another"""
+        self.begin('spot_instance=true\nbuild_wait_timeout=600\ncheck_instance_interval=1')
+        self.build_hello()
+        first, = self.cloud.machines
+        self.cloud.faults(interrupt=True)
+        self.daemon.wait_log('%s will end soon and takes no more builds: EC2 takes the spot instance back' % first['id'])
+        wait_until(lambda: not self.cloud.machines, 'the idle machine to end')
+        self.cloud.faults()
+        self.build_hello()
+        self.assertNotEqual(self.cloud.machines[0]['id'], first['id'])
+        self.assertEqual(self.daemon.slave('bot1')['last_error'], '')
+
+    def test_interrupted_under_a_build(self):
+        """P9, P8: no new build for one whose end is announced; the one that ran becomes a retry when it ends"""
+        self.begin('spot_instance=true\nbuild_wait_timeout=600\ncheck_instance_interval=1\nmax_builds=2')
+        text = self.config('spot_instance=true\nbuild_wait_timeout=600\ncheck_instance_interval=1\nmax_builds=2')
+        self.daemon.configure(text + '[builder long]\nslavenames=bot1\nsteps=long;\n[step long]\ncommand=sleep 600\n')
+        self.daemon.bbctl('reload')
+        running = self.daemon.submit('long')
+        self.daemon.wait_build(running, state='running')
+        first, = self.cloud.machines
+        self.cloud.faults(interrupt=True)
+        self.daemon.wait_log('will end soon and takes no more builds')
+        waiting = self.daemon.submit('hello')
+        wait_until(lambda: 'replaced when its builds have ended' in self.daemon.bbctl('builds').stdout,
+                   lambda: 'the build to say why it waits: ' + self.daemon.bbctl('builds').stdout)
+        self.cloud.faults()
+        self.cloud.make('terminate-all')
+        self.daemon.wait_build(running, state='finished', result='retry')
+        self.daemon.wait_build(waiting, state='finished', result='success')
+        self.assertNotIn(first['id'], [machine['id'] for machine in self.cloud.machines])
+        for number, build in self.daemon.builds().items():
+            if build['state'] != 'finished':
+                self.daemon.bbctl('cancel', str(number))
+                self.daemon.wait_build(number, state='finished')
+
+    def test_stop_mode(self):
+        """L13, C2: stop_mode=stop keeps the idle machine, also over a killed daemon, and starts it again for the next build"""
+        self.begin('stop_mode=stop')
+        address = self.cloud.make('address')
+        options = 'stop_mode=stop\nelastic_ip=%s' % address
+        self.daemon.configure(self.config(options))
+        self.daemon.bbctl('reload')
+        first = self.build_hello()['properties']['instance']
+        self.wait_parked(first)
+        self.assertEqual(self.cloud.state['addresses'], {address: None})
+        self.daemon.kill()
+        self.start_again()
+        time.sleep(6)  # longer than login_grace and the interval of the reconcile
+        self.wait_parked(first)
+        self.assertEqual(self.build_hello()['properties']['instance'], first)
+        self.wait_parked(first)
+        self.assertEqual(self.cloud.state['launches'], 1)
+
+        # killed while it parks: ended, as nobody can say what it was made with
+        self.cloud.faults(slow_s=2)
+        self.build_hello()
+        wait_until(lambda: self.cloud.machines[0]['state'] == 'stopped', 'the machine to stop')
+        self.daemon.kill()
+        self.cloud.faults()
+        self.start_again()
+        wait_until(lambda: self.cloud.machines == [] or self.daemon.json('instances')[0]['state'] == 'parked',
+                   'the machine to be parked, or gone')
+
+        # another image: it is not what the next build needs
+        self.daemon.configure(self.config(options + '\nami=ami-00000010'))
+        self.daemon.bbctl('reload')
+        self.wait_nothing_left()
+        second = self.build_hello()['properties']['instance']
+        self.assertNotEqual(second, first)
+        self.wait_parked(second)
+        number = self.daemon.json('instances')[0]['number']
+        self.daemon.bbctl('terminate', str(number))
+        self.wait_nothing_left()
+        self.assertEqual(self.cloud.state['most_of_one_slave'], 1)
+
+    def wait_parked(self, machine):
+        wait_until(lambda: [(row['instance_id'], row['state'], row['hourly_cost']) for row in self.daemon.json('instances')]
+                   == [(machine, 'parked', 0)], lambda: 'the machine to be parked: %s' % self.daemon.json('instances'))
+        self.assertEqual([(each['id'], each['state']) for each in self.cloud.machines], [(machine, 'stopped')])
 
     def test_configuration_error(self):
         """E4, L7: what a retry can't cure ends the build with its reason"""

@@ -304,7 +304,8 @@ act (BbEc2Double *self, const Request *request, guint *status)
     run_instances (self, request, xml);
   else if (g_str_equal (request->action, "DescribeInstances"))
     describe_instances (self, request, xml);
-  else if (g_str_equal (request->action, "TerminateInstances"))
+  else if (g_str_equal (request->action, "TerminateInstances") || g_str_equal (request->action, "StopInstances")
+           || g_str_equal (request->action, "StartInstances"))
     {
       machine = find_machine (self, get (request, "InstanceId.1"));
       if (machine == NULL)
@@ -315,7 +316,9 @@ act (BbEc2Double *self, const Request *request, guint *status)
       if (!is_terminated (machine))
         {
           g_free (machine->state);
-          machine->state = g_strdup (self->last_state);
+          machine->state = g_strdup (g_str_equal (request->action, "TerminateInstances") ? self->last_state
+                                     : g_str_equal (request->action, "StopInstances")    ? "stopped"
+                                                                                         : self->first_state);
         }
     }
   else if (g_str_equal (request->action, "DescribeImages"))

@@ -40,6 +40,7 @@ static struct
   BbCloudManner start, stop, check, park;
   GError *start_error, *stop_error, *park_error;
   gboolean can_park;
+  gboolean announces_ends;
   BbInstanceState check_state;
   char *check_reason;
   BbInstanceRequest *request;
@@ -359,6 +360,12 @@ stop_instance_finish (BbLatentSlave *slave, GAsyncResult *result, GError **error
 }
 
 static gboolean
+announces_ends (BbLatentSlave *slave)
+{
+  return cloud.announces_ends;
+}
+
+static gboolean
 can_park (BbLatentSlave *slave)
 {
   return cloud.can_park;
@@ -442,6 +449,7 @@ bb_fake_slave_latent_iface_init (BbLatentSlaveInterface *iface)
   iface->list_instances_async = list_instances_async;
   iface->list_instances_finish = list_instances_finish;
   iface->get_scope = get_scope;
+  iface->announces_ends = announces_ends;
   iface->can_park = can_park;
   iface->park_instance_async = park_instance_async;
   iface->park_instance_finish = stop_instance_finish;
@@ -517,6 +525,12 @@ void
 bb_fake_cloud_set_can_park (gboolean can_park)
 {
   cloud.can_park = can_park;
+}
+
+void
+bb_fake_cloud_set_announces_ends (gboolean announces)
+{
+  cloud.announces_ends = announces;
 }
 
 void

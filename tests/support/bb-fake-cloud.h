@@ -34,6 +34,7 @@ typedef enum
 void bb_fake_cloud_reset (void); /* no machines, no calls; to be called first and last */
 void bb_fake_cloud_set_start (BbCloudManner manner, int code, const char *message);
 void bb_fake_cloud_set_stop (BbCloudManner manner, int code, const char *message);
+void bb_fake_cloud_set_announces_ends (gboolean announces);
 void bb_fake_cloud_set_can_park (gboolean can_park);
 void bb_fake_cloud_set_park (BbCloudManner manner, int code, const char *message);
 void bb_fake_cloud_wake (const char *slave_name); /* a parked machine runs, by somebody's hand */

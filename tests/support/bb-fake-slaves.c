@@ -285,6 +285,12 @@ bb_slave_manager_release (BbSlaveManager *self, BbSlave *slave, const char *buil
   g_signal_emit (self, availability_changed, 0, slave);
 }
 
+const char *
+bb_slave_manager_get_instance_id (BbSlaveManager *self, BbSlave *slave)
+{
+  return get_record (slave)->latent ? "i-1" : NULL;
+}
+
 BbSlaveLink *
 bb_slave_get_link (BbSlave *slave)
 {
