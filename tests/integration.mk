@@ -3,6 +3,7 @@ integration_tests = \
 	%D%/integration/test-workers.py \
 	%D%/integration/test-peers.py \
 	%D%/integration/test-restart.py \
+	%D%/integration/test-trouble.py \
 	%D%/integration/test-latent.py \
 	%D%/integration/test-commands.py \
 	%D%/integration/test-manual.py \
@@ -14,6 +15,13 @@ EXTRA_DIST += $(integration_tests) \
 	%D%/integration/pbpeer.py \
 	%D%/integration/test-installed.py \
 	contrib/build-tree contrib/debian-packages contrib/install-packages
+
+# Without sanitizers, whose runtime must come first in a process.
+check_LTLIBRARIES += %D%/integration/clock-jumper.la
+%C%_integration_clock_jumper_la_SOURCES = %D%/integration/clock-jumper.c
+%C%_integration_clock_jumper_la_CFLAGS = $(WARN_CFLAGS)
+%C%_integration_clock_jumper_la_CPPFLAGS = -D_GNU_SOURCE
+%C%_integration_clock_jumper_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
 # What was installed, from where it was installed; `make distcheck` comes by here.
 installcheck-local:

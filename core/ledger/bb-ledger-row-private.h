@@ -34,6 +34,7 @@ struct _BbLedgerRow
   gint64 stopping_at_us;
   gint64 closed_at_us;
 
+  gint64 born_us; /* monotonic: requested_at, as well as it can be told; before this start, it may be negative */
   gint64 seen_us; /* monotonic: when the backend was last known to agree, or it was asked for */
   guint64 serial; /* of the last change */
   guint64 durable_serial;

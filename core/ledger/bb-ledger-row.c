@@ -324,6 +324,14 @@ bb_ledger_row_get_requested_at_us (BbLedgerRow *self)
 }
 
 gint64
+bb_ledger_row_get_born_us (BbLedgerRow *self)
+{
+  g_return_val_if_fail (BB_IS_LEDGER_ROW (self), 0);
+
+  return self->born_us;
+}
+
+gint64
 bb_ledger_row_get_confirmed_at_us (BbLedgerRow *self)
 {
   g_return_val_if_fail (BB_IS_LEDGER_ROW (self), 0);

@@ -35,6 +35,7 @@ GVariant *bb_ledger_row_get_details (BbLedgerRow *self); /* (transfer none): a{s
 /* Digest of the options that a parked one was started with. */
 const char *bb_ledger_row_get_made_with (BbLedgerRow *self);
 gint64 bb_ledger_row_get_requested_at_us (BbLedgerRow *self);  /* wall */
+gint64 bb_ledger_row_get_born_us (BbLedgerRow *self);          /* the same, on the monotonic clock, that nobody sets */
 gint64 bb_ledger_row_get_confirmed_at_us (BbLedgerRow *self);  /* wall, within a minute; 0: never */
 const char *bb_ledger_row_get_why (BbLedgerRow *self);         /* it was closed; "" before */
 /* From before this start of the daemon, or found by a listing. */

@@ -280,6 +280,7 @@ bb_ledger_intend_async (BbLedger *self, const char *slave_name, const char *back
     }
   row = bb_ledger_row_new (++self->last_number, token, slave_name, backend, scope);
   row->requested_at_us = row->running_since_us = bb_clock_get_wall_us (self->clock);
+  row->born_us = bb_clock_get_monotonic_us (self->clock);
   if (password != NULL)
     {
       g_free (row->password);
@@ -496,6 +497,13 @@ bb_ledger_retry_writes (BbLedger *self)
     put_row (self, row, NULL);
 }
 
+/* How long ago something was can be told from the wall clock only, over a restart; never that it is still to come. */
+static gint64
+to_monotonic (BbLedger *self, gint64 wall_us)
+{
+  return bb_clock_get_monotonic_us (self->clock) - MAX (bb_clock_get_wall_us (self->clock) - wall_us, 0);
+}
+
 static void
 add_adopted (BbLedger *self, BbLedgerRow *row, BbInstance *instance, BbRowState state)
 {
@@ -513,6 +521,7 @@ add_adopted (BbLedger *self, BbLedgerRow *row, BbInstance *instance, BbRowState 
   bb_ledger_count_row (self, row);
   if (row->requested_at_us == 0)
     row->requested_at_us = wall_us; /* the best that is known: nobody wrote down when it was */
+  row->born_us = to_monotonic (self, row->requested_at_us);
   row->confirmed_at_us = wall_us;
   row->stopping_at_us = state == BB_ROW_STOPPING ? wall_us : 0;
   row->seen_us = bb_clock_get_monotonic_us (self->clock);
@@ -613,15 +622,6 @@ bb_ledger_adopt_finish (BbLedger *self, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
-/* How long ago the backend was last known to agree can be told from the wall clock only, over a restart. */
-static gint64
-guess_seen_us (BbLedger *self, BbLedgerRow *row)
-{
-  gint64 since_us = bb_clock_get_wall_us (self->clock) - MAX (row->confirmed_at_us, row->requested_at_us);
-
-  return bb_clock_get_monotonic_us (self->clock) - MAX (since_us, 0);
-}
-
 static void
 last_row_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -661,7 +661,8 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       g_autoptr (BbLedgerRow) row = bb_ledger_row_new_from_stored (rows->pdata[i]);
 
       bb_ledger_count_row (self, row);
-      row->seen_us = guess_seen_us (self, row);
+      row->born_us = to_monotonic (self, row->requested_at_us);
+      row->seen_us = to_monotonic (self, MAX (row->confirmed_at_us, row->requested_at_us));
       insert_row (self, row);
       g_signal_emit (self, signals[SIGNAL_ROW_ADDED], 0, row);
     }

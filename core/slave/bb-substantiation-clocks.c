@@ -57,7 +57,7 @@ start_lifetime_clock (BbSubstantiation *self)
   bb_timer_stop (&self->deadline);
   if (limit <= 0 || self->row == NULL)
     return;
-  age_us = bb_loop_wall_us (self->context->loop) - bb_ledger_row_get_requested_at_us (self->row);
+  age_us = now_us (self) - bb_ledger_row_get_born_us (self->row);
   /* Drained at the limit, stopped whatever runs at twice that. */
   if (self->past_lifetime)
     limit *= 2;

@@ -6,6 +6,9 @@ backend (before and after each call and answer), at commits of the store (commit
 are read from the store's file while the daemon is dead: a machine without an open row is a leak, whatever happens later.
 
     test-torture.py [--kills N] [--seed N]
+
+That it can fail was tried by breaking the code on purpose (--kills 200 or fewer found each of these):
+BREAKS
 """
 import argparse
 import collections
@@ -26,6 +29,12 @@ import bbtest  # noqa: E402
 import pbpeer  # noqa: E402
 
 SLAVES = 6
+# How late the cloud lists a new machine: constant, as the daemon must know it.
+LATE = 0.3
+# What the daemon can be killed at by the backend and by the store.
+CALL_POINTS = {'start call', 'start done', 'start answer', 'stop call', 'stop done', 'stop answer', 'check call',
+               'list call', 'list answer'}
+COMMIT_POINTS = {'commit call', 'commit done'}
 CONFIG = '''
 [host]
 login_grace=2
@@ -164,19 +173,31 @@ class Torture(bbtest.Case):
         self.assertEqual(doubled, {}, '%s: more than one machine of a slave' % when)
 
     def configure(self, **values):
-        settings = dict(cloud=self.cloud.path, slaves=SLAVES, wait=0.3, kill=0, fail=0, lose=0, slow=0, late=0)
+        settings = dict(cloud=self.cloud.path, slaves=SLAVES, wait=0.3, kill=0, fail=0, lose=0, slow=0, late=LATE)
         settings.update(values)
         self.daemon.configure(CONFIG % settings + self.daemon.listener(port=self.port))
 
     def start(self):
         """FALSE: it was killed before it was ready."""
         try:
-            self.daemon.start(TORTURE_COMMIT_KILL=self.commit_kill, LD_PRELOAD=self.preload)
+            self.daemon.start(TORTURE_COMMIT_KILL=self.commit_kill, LD_PRELOAD=self.preload,
+                              TORTURE_DEATHS=self.deaths_path())
             return True
         except AssertionError:
             if self.daemon.process.poll() == -9:
                 return False
             raise
+
+    def deaths_path(self):
+        return os.path.join(self.cloud.path, 'deaths')
+
+    def deaths(self):
+        """Point → how often the daemon was killed at it."""
+        try:
+            with open(self.deaths_path()) as notes:
+                return collections.Counter(notes.read().splitlines())
+        except FileNotFoundError:
+            return collections.Counter()
 
     def submit(self):
         self.n_jobs += 1
@@ -227,7 +248,12 @@ class Torture(bbtest.Case):
         self.check_builds()
         print('# %d kills, %d of them at a fault point; %d builds: 0 leaked, 0 lost, %d doubled'
               % (self.kills, self.killed_itself, self.submitted, len(self.cloud.doubled)), flush=True)
+        deaths = self.deaths()
+        print('# killed at: %s' % ', '.join('%s %d' % (point, deaths[point]) for point in sorted(deaths)), flush=True)
         self.assertEqual(self.cloud.doubled, [])
+        if self.kills >= 1000:
+            self.assertEqual((CALL_POINTS | COMMIT_POINTS if self.preload else CALL_POINTS) - set(deaths), set(),
+                             'points that were never met')
 
     def check_builds(self):
         """Each job that was taken has ended well once, and every end before that was a retry."""
