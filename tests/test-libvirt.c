@@ -860,13 +860,13 @@ static void
 test_pool_missing (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 {
   virStorageVolPtr base = make_volume (f->backend, "base.qcow2", "qcow2");
-  g_autoptr (BbInstance) lost = bb_instance_new ("", TOKEN);
 
   set_pool_disk (f->backend, "/no pool/bot1.qcow2");
   assert_start_fails (f, BB_ERROR_PERMANENT,
                       "slave bot1: libvirt: no active storage pool of the hypervisor is the folder \"/no pool\"; make one "
                       "with: virsh pool-create-as NAME dir --target \"/no pool\"");
-  stop (f, lost);
+  /* Or the row would stay open until there is a pool in which nothing is found. */
+  g_assert_cmpuint (f->resources->len, ==, 0);
   virStorageVolDelete (base, 0);
   virStorageVolFree (base);
 }
@@ -935,32 +935,36 @@ test_hang (void)
   g_autofree char *node = bb_test_write_file (dir, "node.xml", 0600, "<node/>");
   g_autofree char *other_uri = g_strconcat ("test://", node, NULL);
   g_autoptr (BbLibvirtConnection) other = bb_libvirt_connection_get (other_uri);
+  GLogLevelFlags fatal = g_log_set_always_fatal (G_LOG_FATAL_MASK); /* the warning is meant to come */
   static Gate gate;
 
   g_assert_true (connection == same);
   bb_libvirt_connection_call_async (connection, hang_thread, &gate, NULL, 1, NULL, bb_test_store_result, &hung);
-  bb_libvirt_connection_call_async (connection, hang_thread, &gate, NULL, 60, cancellable, bb_test_store_result,
+  bb_libvirt_connection_call_async (connection, quick_thread, &gate, NULL, 60, cancellable, bb_test_store_result,
                                     &cancelled);
   bb_libvirt_connection_call_async (connection, quick_thread, &gate, NULL, 60, NULL, bb_test_store_result, &quick);
-  bb_test_run_until_result (&quick);
-  g_assert_nonnull (bb_libvirt_connection_call_finish (connection, quick, &error));
-  g_assert_null (hung);
   bb_libvirt_connection_call_async (other, quick_thread, &gate, NULL, 60, NULL, bb_test_store_result, &elsewhere);
   bb_test_run_until_result (&elsewhere);
   g_assert_nonnull (bb_libvirt_connection_call_finish (other, elsewhere, &error));
+  g_cancellable_cancel (cancellable);
+  bb_test_run_until_result (&cancelled);
+  g_assert_null (bb_libvirt_connection_call_finish (connection, cancelled, &error));
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  g_clear_error (&error);
+  g_assert_null (hung);
   bb_test_run_until_result (&hung);
   g_assert_null (bb_libvirt_connection_call_finish (connection, hung, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_TIMEOUT);
   g_assert_cmpstr (error->message, ==, "libvirt: " URI " does not answer");
   g_clear_error (&error);
-  g_cancellable_cancel (cancellable);
-  bb_test_run_until_result (&cancelled);
-  g_assert_null (bb_libvirt_connection_call_finish (connection, cancelled, &error));
-  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  /* It has a turn although the one before it has not ended. */
+  bb_test_run_until_result (&quick);
+  g_assert_nonnull (bb_libvirt_connection_call_finish (connection, quick, &error));
   g_mutex_lock (&gate.mutex);
   gate.go = TRUE;
   g_cond_broadcast (&gate.cond);
   g_mutex_unlock (&gate.mutex);
+  g_log_set_always_fatal (fatal);
   bb_test_remove_dir (dir);
 }
 

@@ -7,10 +7,9 @@
 #include <libvirt-glib/libvirt-glib.h>
 #include <libvirt/virterror.h>
 
-/* As many calls as a libvirtd serves at a time for one client, by its defaults. */
-#define MAX_THREADS 5
-/* Seconds that a hypervisor may take to let us in, and how many attempts that it has left unanswered may be waited for. */
+/* Seconds that a hypervisor may take to let us in. */
 #define OPEN_LIMIT 60.0
+/* How many attempts to open it, and calls, that it has left unanswered may hang in threads of theirs. */
 #define MAX_UNANSWERED 4
 #define FIRST_PAUSE 1.0
 #define LONGEST_PAUSE 60.0
@@ -24,15 +23,18 @@
 typedef struct
 {
   gatomicrefcount ref_count;
+  BbLibvirtConnection *connection; /* owned */
   BbLibvirtCallFunc func;
   gpointer data;
   GDestroyNotify destroy;
-  BbLibvirtSession *session; /* owned; NULL before there is one */
+  BbLibvirtSession *session; /* owned; NULL: it has not begun */
   GError *error;             /* the thread's */
   /* of the main loop alone */
-  gboolean given_up;         /* and counted as such */
+  double limit;
+  double since;              /* on bb_delay_get_now(): when it came, or began */
+  gboolean given_up;         /* its session is, and it is counted as unanswered */
   GTask *task;               /* owned; NULL: it has been answered */
-  GCancellable *alarm;       /* ends the wait for the time limit */
+  GCancellable *alarm;       /* ends the wait for its time limit */
   GCancellable *cancellable; /* the caller's; owned, nullable */
   gulong cancelled_id;
 } Call;
@@ -47,23 +49,25 @@ struct _BbLibvirtConnection
 {
   GObject parent_instance;
 
+  char *key; /* of connections */
   char *uri;
   BbLibvirtSession *session; /* owned; NULL: not open */
-  GThreadPool *pool;         /* of this session; NULL: not open */
   guint serial;              /* of the session, or of the next one while there is none */
   GCancellable *opening;     /* ends the wait for its time limit; NULL: it is not being opened */
-  guint n_unanswered;        /* attempts that were given up and have not ended */
+  guint n_unanswered;        /* attempts and calls that were given up and have not ended */
   gboolean was_open;
   gboolean pausing;          /* before the next attempt to open what was lost */
   double pause;              /* how long */
   GCancellable *disposed;    /* ends that pause */
-  GQueue waiting;            /* of Call: until it is open */
+  Call *current;             /* the one that runs; held by its thread */
+  double last_answer;        /* when one has ended well or badly, on bb_delay_get_now() */
+  GQueue waiting;            /* of Call: until it is open, and nothing runs */
   GHashTable *watches;       /* name (owned) → GPtrArray of Watch (owned) */
 };
 
 G_DEFINE_FINAL_TYPE (BbLibvirtConnection, bb_libvirt_connection, G_TYPE_OBJECT)
 
-static GHashTable *connections; /* URI (the connection's) → BbLibvirtConnection (not owned) */
+static GHashTable *connections; /* key (the connection's) → BbLibvirtConnection (not owned) */
 
 static void open_connection (BbLibvirtConnection *self);
 
@@ -92,13 +96,18 @@ tell_watches (BbLibvirtConnection *self, const char *name, const char *what)
     }
 }
 
+/* What runs in it fails by itself, or hangs. */
 static void
 drop_session (BbLibvirtConnection *self)
 {
   if (self->session == NULL)
     return;
-  /* Calls that are in it fail by themselves, or hang. */
-  g_thread_pool_free (g_steal_pointer (&self->pool), FALSE, FALSE);
+  if (self->current != NULL)
+    {
+      self->current->given_up = TRUE;
+      self->current = NULL;
+      self->n_unanswered++;
+    }
   g_clear_pointer (&self->session, bb_libvirt_session_unref);
   self->serial++;
 }
@@ -141,7 +150,7 @@ lost (BbLibvirtConnection *self, const char *why)
   open_later (self);
 }
 
-/* Opening. */
+/* One call. */
 
 static void
 call_unref (Call *call)
@@ -154,6 +163,7 @@ call_unref (Call *call)
   g_clear_error (&call->error);
   g_clear_object (&call->alarm);
   g_clear_object (&call->cancellable);
+  g_object_unref (call->connection);
   g_free (call);
 }
 
@@ -177,11 +187,21 @@ call_answer (Call *call, GError *error)
     }
   if (call->cancellable != NULL)
     g_cancellable_disconnect (call->cancellable, call->cancelled_id);
-  g_cancellable_cancel (call->alarm);
   if (error != NULL)
     g_task_return_error (task, error);
   else
     g_task_return_pointer (task, call->data, NULL);
+}
+
+static void run_next (BbLibvirtConnection *self);
+
+/* One of those that were given up; it may have been the one too many that kept others from being made. */
+static void
+attempt_ended (BbLibvirtConnection *self)
+{
+  self->n_unanswered--;
+  if (!self->pausing && (self->was_open || self->waiting.length > 0))
+    open_connection (self);
 }
 
 /* The thread's reference is the main loop's now. */
@@ -189,16 +209,22 @@ static gboolean
 call_ended (gpointer data)
 {
   Call *call = data;
+  BbLibvirtConnection *self = call->connection;
 
+  g_cancellable_cancel (call->alarm);
+  self->last_answer = bb_delay_get_now ();
   if (call->given_up)
-    call->session->n_stuck--;
+    attempt_ended (self);
+  else
+    self->current = NULL;
   call_answer (call, g_steal_pointer (&call->error));
+  run_next (self);
   call_unref (call);
   return G_SOURCE_REMOVE;
 }
 
-static void
-call_thread (gpointer data, gpointer user_data)
+static gpointer
+call_thread (gpointer data)
 {
   Call *call = data;
 
@@ -206,26 +232,53 @@ call_thread (gpointer data, gpointer user_data)
   if (!call->func (call->session->handle, call->data, &call->error) && call->error == NULL)
     bb_libvirt_set_error (&call->error, "libvirt");
   bb_libvirt_tell_main_loop (call_ended, call);
+  return NULL;
 }
 
+/*
+ * One at a time: while two threads wait for answers in one virConnect, libvirt before 10.4 reads a stack that is not there
+ * any more when the connection ends (CVE-2024-4418), and a connection that does not answer is not found lost.
+ */
 static void
-call_begin (BbLibvirtConnection *self, Call *call)
+run_next (BbLibvirtConnection *self)
 {
-  call->session = bb_libvirt_session_ref (self->session);
-  g_thread_pool_push (self->pool, call_ref (call), NULL);
-}
+  Call *call = self->waiting.head != NULL ? self->waiting.head->data : NULL;
 
-static void
-answer_waiting (BbLibvirtConnection *self, const GError *error)
-{
-  Call *call;
-
-  while ((call = g_queue_pop_head (&self->waiting)) != NULL)
+  if (call == NULL || self->current != NULL)
+    return;
+  if (self->session == NULL)
     {
-      if (call->task != NULL && error != NULL)
-        call_answer (call, g_error_copy (error));
-      else if (call->task != NULL)
-        call_begin (self, call);
+      open_connection (self);
+      return;
+    }
+  g_queue_pop_head (&self->waiting);
+  call->session = bb_libvirt_session_ref (self->session);
+  call->since = bb_delay_get_now ();
+  self->current = call;
+  g_thread_unref (g_thread_new ("libvirt-call", call_thread, call));
+}
+
+/* The queue's reference goes. */
+static void
+take_from_queue (BbLibvirtConnection *self, Call *call)
+{
+  if (call->session == NULL && g_queue_remove (&self->waiting, call))
+    {
+      g_cancellable_cancel (call->alarm);
+      call_unref (call);
+    }
+}
+
+static void
+fail_waiting (BbLibvirtConnection *self, const GError *error)
+{
+  /* Those that come meanwhile are not meant. */
+  for (guint n = self->waiting.length; n > 0 && self->waiting.head != NULL; n--)
+    {
+      Call *call = call_ref (self->waiting.head->data);
+
+      take_from_queue (self, call);
+      call_answer (call, g_error_copy (error));
       call_unref (call);
     }
 }
@@ -256,7 +309,7 @@ static void
 opening_failed (BbLibvirtConnection *self, const GError *error)
 {
   end_opening (self);
-  answer_waiting (self, error);
+  fail_waiting (self, error);
   if (self->was_open)
     open_later (self);
 }
@@ -270,9 +323,7 @@ opened_cb (GObject *owner, guint serial, BbLibvirtSession *session, const GError
   if (serial != self->serial)
     {
       g_clear_pointer (&session, bb_libvirt_session_unref);
-      self->n_unanswered--;
-      if (self->was_open || self->waiting.length > 0)
-        open_connection (self);
+      attempt_ended (self);
       return;
     }
   if (session == NULL)
@@ -282,12 +333,11 @@ opened_cb (GObject *owner, guint serial, BbLibvirtSession *session, const GError
     }
   end_opening (self);
   self->session = session;
-  self->pool = g_thread_pool_new (call_thread, NULL, MAX_THREADS, FALSE, NULL);
   self->was_open = TRUE;
   self->pause = FIRST_PAUSE;
   bb_log_host (again ? G_LOG_LEVEL_MESSAGE : G_LOG_LEVEL_INFO, "libvirt: connected to %s%s", self->uri,
                again ? " again" : "");
-  answer_waiting (self, NULL);
+  run_next (self);
   if (again)
     tell_all_watches (self);
   /* That was told before there was a session to lose. */
@@ -349,32 +399,49 @@ open_connection (BbLibvirtConnection *self)
 
 /* Calls. */
 
-static void
-note_stuck (BbLibvirtConnection *self, Call *call)
+static void wait_for_limit (Call *call, double seconds);
+
+/* How long it may still take: while others are answered, those behind them are not late. */
+static double
+get_time_left (BbLibvirtConnection *self, Call *call)
 {
-  if (call->session == NULL)
-    return;
-  call->given_up = TRUE;
-  if (++call->session->n_stuck >= MAX_THREADS && call->session == self->session)
-    lost (self, "none of its calls ends");
+  double since = call->session == NULL ? MAX (call->since, self->last_answer) : call->since;
+
+  return since + call->limit - bb_delay_get_now ();
+}
+
+static void
+give_up (BbLibvirtConnection *self, Call *call)
+{
+  g_autoptr (BbLibvirtConnection) held = g_object_ref (self);
+
+  if (call == self->current)
+    lost (self, "a call does not end");
+  take_from_queue (self, call);
+  call_answer (call, g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "libvirt: %s does not answer", self->uri));
 }
 
 static void
 limit_passed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   Call *call = user_data;
-  g_autoptr (GError) error = NULL;
-  gboolean passed = bb_delay_finish (result, &error);
+  double left;
 
-  if (passed && call->task != NULL)
+  if (bb_delay_finish (result, NULL))
     {
-      g_autoptr (BbLibvirtConnection) self = g_object_ref (g_task_get_source_object (call->task));
-      GError *late = g_error_new (BB_ERROR, BB_ERROR_TIMEOUT, "libvirt: %s does not answer", self->uri);
-
-      note_stuck (self, call);
-      call_answer (call, late);
+      left = get_time_left (call->connection, call);
+      if (left > 0)
+        wait_for_limit (call, left);
+      else
+        give_up (call->connection, call);
     }
   call_unref (call);
+}
+
+static void
+wait_for_limit (Call *call, double seconds)
+{
+  bb_delay_async (seconds, call->alarm, limit_passed_cb, call_ref (call));
 }
 
 static gboolean
@@ -382,6 +449,7 @@ cancelled_late (gpointer data)
 {
   Call *call = data;
 
+  take_from_queue (call->connection, call);
   call_answer (call, g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED, "libvirt: the call was cancelled"));
   call_unref (call);
   return G_SOURCE_REMOVE;
@@ -402,27 +470,24 @@ bb_libvirt_connection_call_async (BbLibvirtConnection *self, BbLibvirtCallFunc f
   Call *call = g_new0 (Call, 1);
 
   g_atomic_ref_count_init (&call->ref_count);
+  call->connection = g_object_ref (self);
   call->func = func;
   call->data = data;
   call->destroy = destroy;
+  call->limit = limit;
+  call->since = bb_delay_get_now ();
   call->alarm = g_cancellable_new ();
   call->task = g_task_new (self, NULL, callback, user_data);
   g_task_set_source_tag (call->task, bb_libvirt_connection_call_async);
   g_task_set_task_data (call->task, call_ref (call), (GDestroyNotify) call_unref);
-  bb_delay_async (limit, call->alarm, limit_passed_cb, call_ref (call));
+  wait_for_limit (call, limit);
   if (cancellable != NULL)
     {
       call->cancellable = g_object_ref (cancellable);
       call->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), call, NULL);
     }
-  if (self->session != NULL)
-    {
-      call_begin (self, call);
-      call_unref (call);
-      return;
-    }
   g_queue_push_tail (&self->waiting, call);
-  open_connection (self);
+  run_next (self);
 }
 
 gpointer
@@ -480,8 +545,8 @@ bb_libvirt_connection_dispose (GObject *object)
   g_cancellable_cancel (self->disposed);
   end_opening (self);
   drop_session (self);
-  if (self->uri != NULL && g_hash_table_lookup (connections, self->uri) == self)
-    g_hash_table_remove (connections, self->uri);
+  if (self->key != NULL && g_hash_table_lookup (connections, self->key) == self)
+    g_hash_table_remove (connections, self->key);
   G_OBJECT_CLASS (bb_libvirt_connection_parent_class)->dispose (object);
 }
 
@@ -492,6 +557,7 @@ bb_libvirt_connection_finalize (GObject *object)
 
   g_object_unref (self->disposed);
   g_hash_table_unref (self->watches);
+  g_free (self->key);
   g_free (self->uri);
   G_OBJECT_CLASS (bb_libvirt_connection_parent_class)->finalize (object);
 }
@@ -519,20 +585,35 @@ bb_libvirt_connection_init (BbLibvirtConnection *self)
   g_queue_init (&self->waiting);
 }
 
-BbLibvirtConnection *
-bb_libvirt_connection_get (const char *uri)
+static BbLibvirtConnection *
+get_by_key (const char *key, const char *uri)
 {
   BbLibvirtConnection *self;
 
   g_type_ensure (BB_LIBVIRT_TYPE_CONNECTION);
   g_type_class_unref (g_type_class_ref (BB_LIBVIRT_TYPE_CONNECTION));
-  self = g_hash_table_lookup (connections, uri);
+  self = g_hash_table_lookup (connections, key);
   if (self != NULL)
     return g_object_ref (self);
   self = g_object_new (BB_LIBVIRT_TYPE_CONNECTION, NULL);
+  self->key = g_strdup (key);
   self->uri = g_strdup (uri);
-  g_hash_table_insert (connections, self->uri, self);
+  g_hash_table_insert (connections, self->key, self);
   return self;
+}
+
+BbLibvirtConnection *
+bb_libvirt_connection_get (const char *uri)
+{
+  return get_by_key (uri, uri);
+}
+
+BbLibvirtConnection *
+bb_libvirt_connection_get_for_copies (const char *uri)
+{
+  g_autofree char *key = g_strconcat ("copies ", uri, NULL);
+
+  return get_by_key (key, uri);
 }
 
 const char *

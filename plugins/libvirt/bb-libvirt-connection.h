@@ -8,14 +8,16 @@ G_BEGIN_DECLS
 
 /*
  * One hypervisor: opened when it is needed, shared by all slaves with the same URI, and made again when it was lost. All
- * calls of libvirt wait for an answer, and so run in threads of this connection's own: a hypervisor that hangs keeps
- * nobody else waiting.
+ * calls of libvirt wait for an answer, and so run in a thread of this connection's own, one after another: a hypervisor
+ * that hangs keeps only its own calls waiting.
  */
 #define BB_LIBVIRT_TYPE_CONNECTION (bb_libvirt_connection_get_type ())
 G_DECLARE_FINAL_TYPE (BbLibvirtConnection, bb_libvirt_connection, BB_LIBVIRT, CONNECTION, GObject)
 
 /* (transfer full): the one for that URI */
 BbLibvirtConnection *bb_libvirt_connection_get (const char *uri);
+/* (transfer full): another one, for what takes minutes; it is closed when nobody holds it. */
+BbLibvirtConnection *bb_libvirt_connection_get_for_copies (const char *uri);
 const char *bb_libvirt_connection_get_uri (BbLibvirtConnection *self);
 
 /* In a thread. Shares nothing with others but @data, which is its own until it returns. */
@@ -24,8 +26,8 @@ typedef gboolean (*BbLibvirtCallFunc) (virConnectPtr connection, gpointer data, 
 /**
  * bb_libvirt_connection_call_async:
  * @data: freed by @destroy when both the call and its result are done with
- * @limit: seconds, the time for opening the connection included; then the call fails, and if its thread ends later
- *   nobody hears of it
+ * @limit: seconds that it may take, or wait for its turn without any other getting an answer; then the call fails,
+ *   and if its thread ends later nobody hears of it
  */
 void bb_libvirt_connection_call_async (BbLibvirtConnection *self, BbLibvirtCallFunc func, gpointer data,
                                        GDestroyNotify destroy, double limit, GCancellable *cancellable,

@@ -16,6 +16,7 @@ bb_libvirt_prepare_free (gpointer self)
   g_free (prepare->hd_image);
   g_free (prepare->format);
   g_strfreev (prepare->leftovers);
+  g_strfreev (prepare->volumes);
   g_clear_pointer (&prepare->document, bb_libvirt_document_free);
   g_free (prepare);
 }
@@ -71,6 +72,10 @@ bb_libvirt_prepare (virConnectPtr connection, gpointer self, GError **error)
   for (char **path = prepare->leftovers; *path != NULL; path++)
     if (!(prepare->is_local ? bb_libvirt_files_remove (*path, error)
                             : bb_libvirt_storage_remove (connection, *path, error)))
+      return FALSE;
+  /* Before anything is recorded that could neither be made nor be looked for. */
+  for (char **path = prepare->volumes; *path != NULL; path++)
+    if (!bb_libvirt_storage_has_pool (connection, *path, error))
       return FALSE;
   if (prepare->base_image == NULL)
     return TRUE;

@@ -19,6 +19,7 @@ typedef struct
   gboolean locally;  /* this machine makes the clone */
   gboolean is_local; /* the hypervisor is of this machine */
   char **leftovers;  /* overlays of transient disks, which are in the way */
+  char **volumes;    /* what is going to be made in storage pools */
   BbLibvirtDocument *document; /* the thread's own while it runs */
 } BbLibvirtPrepare;
 

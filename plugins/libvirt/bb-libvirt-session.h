@@ -11,8 +11,7 @@ typedef struct
 {
   gatomicrefcount ref_count;
   virConnectPtr handle;
-  int event_id;  /* negative: none */
-  guint n_stuck; /* calls that were given up and have not ended; of the main loop alone */
+  int event_id; /* negative: none */
 } BbLibvirtSession;
 
 /* What its owner hears of, in the main loop; @serial is the one that it was opened with. */

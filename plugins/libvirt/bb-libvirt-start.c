@@ -11,7 +11,8 @@
 
 /* Seconds that libvirt may take for one step. */
 #define LOOK_LIMIT 60.0
-#define MAKE_LIMIT 1800.0
+#define MAKE_LIMIT 180.0
+#define COPY_LIMIT 1800.0
 #define CREATE_LIMIT 180.0
 
 /* libvirt 9.0 hands these to QEMU as they are escaped in XML, and the comma ends the path there. */
@@ -219,7 +220,9 @@ static void
 make_remotely (GTask *task)
 {
   Start *start = g_task_get_task_data (task);
+  g_autoptr (BbLibvirtConnection) connection = NULL;
   BbLibvirtMake *make = g_new0 (BbLibvirtMake, 1);
+  gboolean copies;
   GError *error = NULL;
 
   if (start->seed_file != NULL && !is_local (start))
@@ -247,8 +250,12 @@ make_remotely (GTask *task)
       create (task);
       return;
     }
-  bb_libvirt_connection_call_async (g_task_get_source_object (task), bb_libvirt_make, make, bb_libvirt_make_free, MAKE_LIMIT,
-                                    g_task_get_cancellable (task), made_remotely_cb, task);
+  copies = make->base_image != NULL && !make->overlay;
+  connection = copies ? bb_libvirt_connection_get_for_copies (bb_libvirt_config_get_uri (start->config))
+                      : g_object_ref (g_task_get_source_object (task));
+  bb_libvirt_connection_call_async (connection, bb_libvirt_make, make, bb_libvirt_make_free,
+                                    copies ? COPY_LIMIT : MAKE_LIMIT, g_task_get_cancellable (task), made_remotely_cb,
+                                    task);
 }
 
 static void
@@ -390,11 +397,8 @@ plan_files (Start *start)
       start->password_file = make_file_name (start, ".password", FWCFG_SPOILS);
       add_resource (start, TRUE, start->password_file);
     }
-  if (ways & BB_LIBVIRT_HAND_OVER_NOCLOUD)
-    {
-      start->seed_file = make_file_name (start, ".iso", "");
-      add_resource (start, is_local (start), start->seed_file);
-    }
+  if (start->seed_file != NULL)
+    add_resource (start, is_local (start), start->seed_file);
   if (start->base_image != NULL)
     add_resource (start, bb_libvirt_config_clones_locally (start->config), start->hd_image);
   /* libvirt makes and removes these, unless it dies together with its QEMU; then they are in the next start's way. */
@@ -444,11 +448,26 @@ prepared_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   record_next (g_steal_pointer (&task));
 }
 
+static char **
+list_volumes (Start *start)
+{
+  g_autoptr (GStrvBuilder) volumes = g_strv_builder_new ();
+
+  if (start->seed_file != NULL && !is_local (start))
+    g_strv_builder_add (volumes, start->seed_file);
+  if (start->base_image != NULL && !bb_libvirt_config_clones_locally (start->config))
+    g_strv_builder_add (volumes, start->hd_image);
+  return g_strv_builder_end (volumes);
+}
+
 static void
 prepare (GTask *task, BbLibvirtDocument *document)
 {
   Start *start = g_task_get_task_data (task);
   BbLibvirtPrepare *data = g_new0 (BbLibvirtPrepare, 1);
+
+  if (bb_libvirt_config_get_hand_over (start->config) & BB_LIBVIRT_HAND_OVER_NOCLOUD)
+    start->seed_file = make_file_name (start, ".iso", "");
 
   data->base_image = g_strdup (start->base_image);
   data->hd_image = g_strdup (start->hd_image);
@@ -459,8 +478,9 @@ prepare (GTask *task, BbLibvirtDocument *document)
   data->document = document;
   data->leftovers
     = bb_libvirt_document_list_transient (document, bb_instance_request_get_slave_name (start->request));
-  bb_libvirt_connection_call_async (g_task_get_source_object (task), bb_libvirt_prepare, data, bb_libvirt_prepare_free, LOOK_LIMIT,
-                                    g_task_get_cancellable (task), prepared_cb, task);
+  data->volumes = list_volumes (start);
+  bb_libvirt_connection_call_async (g_task_get_source_object (task), bb_libvirt_prepare, data, bb_libvirt_prepare_free,
+                                    LOOK_LIMIT, g_task_get_cancellable (task), prepared_cb, task);
 }
 
 static char *

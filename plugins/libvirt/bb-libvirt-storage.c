@@ -78,6 +78,14 @@ find_pool (virConnectPtr connection, const char *path, GError **error)
   return pool;
 }
 
+gboolean
+bb_libvirt_storage_has_pool (virConnectPtr connection, const char *path, GError **error)
+{
+  g_autoptr (Pool) pool = find_pool (connection, path, error);
+
+  return pool != NULL;
+}
+
 char *
 bb_libvirt_storage_get_format (virConnectPtr connection, const char *base, GError **error)
 {

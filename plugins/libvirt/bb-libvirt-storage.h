@@ -9,6 +9,8 @@ G_BEGIN_DECLS
 /* Images that lie where only the hypervisor can reach them: in its storage pools, found by their folders. All of these
  * wait for its answer, and so run in threads. */
 
+/* Whether there is a pool for the file @path; an error says how to make one. */
+gboolean bb_libvirt_storage_has_pool (virConnectPtr connection, const char *path, GError **error);
 /* The format of an image as its pool says; NULL with an error when there is nothing to go by. */
 char *bb_libvirt_storage_get_format (virConnectPtr connection, const char *base, GError **error);
 /* @format: of @base. A qcow2 overlay, or a full copy in the same format when not @overlay. */
