@@ -17,12 +17,18 @@ tests_test_libvirt_CFLAGS = $(AM_CFLAGS) $(LIBVIRT_CFLAGS)
 tests_test_libvirt_LDADD = $(libvirt_test_libs)
 TESTS += tests/test-libvirt
 
-# Real virtual machines, emulated: many minutes on a machine that has other work, so it is asked for.
+# A real libvirtd and QEMU, where there are; otherwise it says why not.
+TESTS += %D%/integration/test-libvirt.py
+
+# Many virtual machines, emulated: many minutes on a machine that has other work, so it is asked for.
+.PHONY: check-libvirt
 check-libvirt: all
 	$(AM_TESTS_ENVIRONMENT) $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 \
 	  $(srcdir)/tests/integration/test-libvirt.py
+	$(AM_TESTS_ENVIRONMENT) BB_TEST_TIME_LIMIT=3600 $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3 \
+	  $(srcdir)/tests/integration/test-libvirt-guests.py
 endif
-EXTRA_DIST += %D%/integration/test-libvirt.py \
+EXTRA_DIST += %D%/integration/test-libvirt.py %D%/integration/test-libvirt-guests.py %D%/integration/vmhost.py \
 	contrib/libvirt/README contrib/libvirt/demo contrib/libvirt/make-guest-image contrib/libvirt/private-libvirtd \
 	contrib/libvirt/slave.xml contrib/libvirt/network.xml contrib/libvirt/guest/init \
 	contrib/libvirt/guest/start-worker.py contrib/libvirt/guest/udhcpc.script
