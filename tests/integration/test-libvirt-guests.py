@@ -34,16 +34,13 @@ class Guests(vmhost.Case):
         for number, name in zip(numbers, ('vm1', 'vm10')):
             self.daemon.wait_build(number, vmhost.BOOT, state='finished', result='success')
             self.assertRegex(self.log_of(number), r'(?m)^%s$' % name)
-        # "spoilt" is listed once: by the build that has written it.
-        for number in numbers + [self.build('vm1')]:
-            self.assertEqual(self.log_of(number).split().count('spoilt'), 1)
+        self.build('vm1')
         self.wait_gone()
 
     def test_full_copy(self):
         """V3: without cheap_copy it is a copy, which needs no base image"""
         self.start_daemon(self.config(self.guest('vm1', cheap_copy='false', build_wait_timeout=600)))
-        number = self.build('vm1')
-        self.assertEqual(self.log_of(number).split().count('spoilt'), 1)
+        self.build('vm1')
         image = vmhost.run('qemu-img', 'info', '-U', os.path.join(self.hypervisor.images, 'vm1.qcow2')).stdout
         self.assertNotIn('backing file', image)
         self.daemon.bbctl('insubstantiate', 'vm1')
