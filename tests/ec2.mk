@@ -35,7 +35,7 @@ TESTS += %D%/integration/test-ec2.py
 endif
 TESTS += %D%/test-ec2-dead-man.py
 EXTRA_DIST += %D%/test-ec2-dead-man.py %D%/data/ec2/sigv4-vectors.json %D%/integration/test-ec2.py %D%/integration/ec2cloud.py \
-	%D%/integration/ec2fleet.py %D%/integration/ec2images.json
+	%D%/integration/fleet.py %D%/integration/ec2images.json
 
 # 200 slaves and 400 builds, with lost answers, refusals and killed daemons.
 .PHONY: check-ec2

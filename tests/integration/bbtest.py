@@ -84,6 +84,13 @@ def wait_until(condition, what, deadline=None, interval=0.05):
         time.sleep(interval)
 
 
+def free_port():
+    """For what must keep its port over a restart."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
+
+
 def raise_file_limit(wanted):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < wanted:
@@ -182,6 +189,33 @@ class TempDir:
             f.write(text.encode() if isinstance(text, str) else text)
         os.rename(temporary, path)
         return path
+
+
+class Authority:
+    """A CA and what it signs, by the commands that the manual shows."""
+
+    def __init__(self, directory, name='ca'):
+        self.dir, self.name = directory, name
+        self.key, self.certificate = directory('%s.key' % name), directory('%s.pem' % name)
+        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+                     '-subj', '/CN=%s' % name, '-keyout', self.key, '-out', self.certificate)
+
+    @staticmethod
+    def openssl(*arguments):
+        subprocess.run(['openssl', *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE)
+
+    def issue(self, name, alternative=None, file=None):
+        """The paths of certificate and key."""
+        key, certificate = self.dir('%s.key' % (file or name)), self.dir('%s.pem' % (file or name))
+        request = self.dir('request.pem')
+        self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + name,
+                     '-keyout', key, '-out', request)
+        extensions = self.dir.write('extensions', 'subjectAltName=%s\n' % (alternative or 'DNS:' + name))
+        self.openssl('x509', '-req', '-in', request, '-CA', self.certificate, '-CAkey', self.key, '-CAcreateserial',
+                     '-days', '2', '-extfile', extensions, '-out', certificate)
+        os.chmod(key, 0o600)
+        return certificate, key
 
 
 class Bus:
@@ -467,6 +501,22 @@ class Worker:
         self.dir.remove()
         if self in Worker.running:
             Worker.running.remove(self)
+
+
+class Fleet:
+    """Real workers as the machines of a cloud, of which @control tells; see fleet.py."""
+
+    def __init__(self, control):
+        self.dir = TempDir()
+        with open(self.dir('log'), 'wb') as log:
+            self.process = subprocess.Popen(
+                ['/usr/bin/python3', os.path.join(os.path.dirname(os.path.abspath(__file__)), 'fleet.py'), control,
+                 self.dir('workers')], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(DEADLINE)
+        self.dir.remove()
 
 
 class Case(unittest.TestCase):

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -34,12 +33,6 @@ def find_moto():
         shutil.rmtree(own, ignore_errors=True)
         raise unittest.SkipTest('no moto here, and none from PyPI: ' + (made.stdout.splitlines() or ['?'])[-1])
     return own + '/bin/python'
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
 
 
 class Cloud:
@@ -77,20 +70,6 @@ class Cloud:
         self.process.stdout.close()
 
 
-class Fleet:
-    def __init__(self, cloud):
-        self.dir = bbtest.TempDir()
-        with open(self.dir('log'), 'wb') as log:
-            self.process = subprocess.Popen(
-                ['/usr/bin/python3', os.path.join(HERE, 'ec2fleet.py'), 'http://127.0.0.1:%d/control' % cloud.port,
-                 self.dir('workers')], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait(bbtest.DEADLINE)
-        self.dir.remove()
-
-
 class Case(bbtest.Case):
     def setUp(self):
         bbtest.Worker.require('3')
@@ -100,9 +79,9 @@ class Case(bbtest.Case):
     def begin(self, options='', slaves='bot1', host='', cloud=(), **environment):
         self.cloud = Cloud(*cloud)
         self.addCleanup(self.cloud.close)
-        self.fleet = Fleet(self.cloud)
+        self.fleet = bbtest.Fleet('http://127.0.0.1:%d/control' % self.cloud.port)
         self.addCleanup(self.fleet.close)
-        self.port = free_port()
+        self.port = bbtest.free_port()
         self.daemon = bbtest.Daemon(self.config(options, slaves, host), arguments=['--plugin-dir', PLUGIN_DIR])
         self.addCleanup(self.close_daemon, self.daemon)
         self.environment = dict({'AWS_EC2_METADATA_DISABLED': 'true', 'HOME': self.daemon.dir('home')}, **environment)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What boots in the machines of ec2cloud.py: for each that runs a real buildbot-worker, all in this one process.
+"""What boots in the machines of a cloud that has none: for each that runs a real buildbot-worker, all in this one process.
 
-ec2fleet.py CONTROL-URL DIRECTORY. A machine's user data has the lines name=, password= and port=.
+fleet.py CONTROL-URL DIRECTORY; CONTROL-URL/state tells of the machines. A machine's user data has the lines name=, password= and port=.
 """
 import json
 import os
