@@ -759,6 +759,7 @@ test_expires (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->cloud->logins, >, 2);
 }
 
+/* A service that can't check tokens: no login after the other, and nothing that ends a build. */
 static void
 test_refused_twice (Fixture *f, gconstpointer data)
 {
@@ -766,7 +767,9 @@ test_refused_twice (Fixture *f, gconstpointer data)
 
   add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/flavors", 401, body });
   add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/flavors", 401, body });
-  start_badly (f, BB_ERROR_CREDENTIALS, "no (401)");
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/flavors", 401, body });
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/flavors", 401, body });
+  start_badly (f, BB_ERROR_QUOTA, "refuses a token that Keystone has just given: Nova: GET /flavors: no (401)");
   g_assert_cmpuint (f->cloud->logins, ==, 2);
 }
 

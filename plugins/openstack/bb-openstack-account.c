@@ -14,7 +14,6 @@
 
 /* A longer wait that a service asks for is not sat out within one call, but kept between calls. */
 #define MAX_WAIT 120.0
-#define MAX_RETRY_AFTER 3600.0
 
 struct _BbOpenstackAccount
 {
@@ -177,6 +176,7 @@ call_failed (GTask *task, GError *error)
       {
       case BB_OPENSTACK_ERROR_UNSENT:
       case BB_OPENSTACK_ERROR_BUSY:
+      case BB_OPENSTACK_ERROR_UNCHECKED:
         repeat = TRUE;
         break;
       case BB_OPENSTACK_ERROR_LOST:
@@ -198,22 +198,9 @@ call_failed (GTask *task, GError *error)
 }
 
 static void
-keep_retry_after (BbOpenstackAccount *self, SoupMessage *message)
+keep_away (BbOpenstackAccount *self, double seconds)
 {
-  const char *text = soup_message_headers_get_one (soup_message_get_response_headers (message), "Retry-After");
-  guint64 seconds = 0;
-
-  if (text == NULL)
-    return;
-  if (!g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT32, &seconds, NULL))
-    {
-      g_autoptr (GDateTime) then = soup_date_time_new_from_http_string (text);
-      g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
-
-      if (then != NULL)
-        seconds = (guint64) MAX (g_date_time_difference (then, now) / G_USEC_PER_SEC, 0);
-    }
-  self->not_before = MAX (self->not_before, bb_delay_get_now () + MIN ((double) seconds, MAX_RETRY_AFTER));
+  self->not_before = MAX (self->not_before, bb_delay_get_now () + seconds);
 }
 
 static JsonNode *
@@ -261,8 +248,7 @@ answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       call_begin (g_steal_pointer (&task));
       return;
     }
-  if (status == 429 || status == 413 || status == 503)
-    keep_retry_after (self, call->message);
+  keep_away (self, bb_openstack_http_get_retry_after (call->message));
   if (status / 100 == 2)
     root = parse_body (body);
   if (root != NULL)
@@ -274,6 +260,11 @@ answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     error = g_error_new (BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_GARBAGE, "%s: the answer is no JSON", who);
   else
     error = bb_openstack_error_new_from_answer (who, status, body);
+  if (status == 401)
+    {
+      error->code = BB_OPENSTACK_ERROR_UNCHECKED;
+      g_prefix_error (&error, "refuses a token that Keystone has just given: ");
+    }
   call_failed (g_steal_pointer (&task), error);
 }
 
@@ -317,11 +308,13 @@ token_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (BbOpenstackAccount) self = user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GPtrArray) waiting = g_steal_pointer (&self->waiting);
+  double retry_after;
 
   self->waiting = g_ptr_array_new_with_free_func (g_object_unref);
   self->logging_in = FALSE;
   g_clear_pointer (&self->token, bb_openstack_token_free);
-  self->token = bb_openstack_token_new_finish (result, &error);
+  self->token = bb_openstack_token_new_finish (result, &retry_after, &error);
+  keep_away (self, retry_after);
   for (guint i = 0; i < waiting->len; i++)
     {
       GTask *task = g_object_ref (waiting->pdata[i]);

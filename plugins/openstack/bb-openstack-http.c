@@ -8,6 +8,7 @@
 
 #define CHUNK_SIZE 65536
 #define MAX_CONNECTIONS 16
+#define MAX_RETRY_AFTER 3600
 
 /* Of the session: what goes with each of its messages. */
 #define CERTIFICATE "bb-openstack-certificate"
@@ -96,6 +97,10 @@ bb_openstack_http_message_new (SoupSession *session, const char *method, const c
   g_return_val_if_fail (message != NULL, NULL);
   /* Without it errors are HTML. */
   soup_message_headers_replace (soup_message_get_request_headers (message), "Accept", "application/json");
+  /* As OpenStack's services mostly end their connections themselves. What gets no answer on one that was used before, libsoup
+   * repeats on its own, and 3.2 crashes over it. */
+  soup_message_headers_replace (soup_message_get_request_headers (message), "Connection", "close");
+  soup_message_add_flags (message, SOUP_MESSAGE_NEW_CONNECTION);
   if (body != NULL)
     {
       g_autofree char *text = json_to_string (body, FALSE);
@@ -121,6 +126,39 @@ exchange_end (Exchange *exchange)
   exchange->caller_id = 0;
 }
 
+/* (nullable) (transfer full) */
+static char *
+describe_certificate (SoupMessage *message)
+{
+  static const struct
+  {
+    GTlsCertificateFlags flag;
+    const char *text;
+  } faults[] = {
+    { G_TLS_CERTIFICATE_UNKNOWN_CA, "is signed by nobody that this machine trusts; give os_cacert" },
+    { G_TLS_CERTIFICATE_BAD_IDENTITY, "is of another host" },
+    { G_TLS_CERTIFICATE_NOT_ACTIVATED, "is not valid yet" },
+    { G_TLS_CERTIFICATE_EXPIRED, "has expired" },
+    { G_TLS_CERTIFICATE_REVOKED, "was revoked" },
+    { G_TLS_CERTIFICATE_INSECURE, "is made in a way that is not safe any more" },
+  };
+  GTlsCertificateFlags flags = soup_message_get_tls_peer_certificate_errors (message);
+
+  for (gsize i = 0; i < G_N_ELEMENTS (faults); i++)
+    if ((flags & faults[i].flag) != 0)
+      return g_strdup_printf ("the certificate of %s %s", g_uri_get_host (soup_message_get_uri (message)), faults[i].text);
+  return NULL;
+}
+
+/* (nullable) (transfer full): for people, when it is by a certificate that nothing came of the exchange */
+static char *
+describe_distrust (Exchange *exchange, const GError *error)
+{
+  if (g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_CERTIFICATE_REQUIRED))
+    return g_strdup ("a certificate of ours is wanted there; give os_cert and os_key");
+  return error->domain == G_TLS_ERROR ? describe_certificate (exchange->message) : NULL;
+}
+
 static void
 return_failure (GTask *task, GError *error)
 {
@@ -131,6 +169,13 @@ return_failure (GTask *task, GError *error)
   if (!exchange->timed_out && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     {
       g_task_return_error (task, error);
+      return;
+    }
+  text = exchange->timed_out ? NULL : describe_distrust (exchange, error);
+  if (text != NULL)
+    {
+      g_error_free (error);
+      g_task_return_error (task, g_error_new_literal (BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_TLS, text));
       return;
     }
   text = exchange->timed_out ? g_strdup_printf ("no answer within %.0f seconds", exchange->time_limit)
@@ -262,4 +307,22 @@ bb_openstack_http_send_finish (SoupSession *session, GAsyncResult *result, GErro
   g_return_val_if_fail (g_task_is_valid (result, session), NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+double
+bb_openstack_http_get_retry_after (SoupMessage *message)
+{
+  const char *text = soup_message_headers_get_one (soup_message_get_response_headers (message), "Retry-After");
+  guint status = soup_message_get_status (message);
+  g_autoptr (GDateTime) then = NULL;
+  g_autoptr (GDateTime) now = NULL;
+  guint64 seconds = 0;
+
+  if (text == NULL || (status != 429 && status != 413 && status != 503))
+    return 0;
+  if (g_ascii_string_to_unsigned (text, 10, 0, G_MAXUINT32, &seconds, NULL))
+    return (double) MIN (seconds, MAX_RETRY_AFTER);
+  then = soup_date_time_new_from_http_string (text);
+  now = g_date_time_new_now_utc ();
+  return then != NULL ? CLAMP ((double) g_date_time_difference (then, now) / G_USEC_PER_SEC, 0, MAX_RETRY_AFTER) : 0;
 }

@@ -21,4 +21,7 @@ void bb_openstack_http_send_async (SoupSession *session, SoupMessage *message, d
                              GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 GBytes *bb_openstack_http_send_finish (SoupSession *session, GAsyncResult *result, GError **error);
 
+/* Seconds that an answer asks to be left alone for; 0 for those that do not. */
+double bb_openstack_http_get_retry_after (SoupMessage *message);
+
 G_END_DECLS

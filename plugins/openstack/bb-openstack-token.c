@@ -133,6 +133,7 @@ typedef struct
   double time_limit;
   char *root; /* where the versions are asked for */
   char *base; /* of Identity v3 */
+  double retry_after;
 } Attempt;
 
 static void
@@ -207,6 +208,7 @@ logged_in_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   else if (body != NULL)
     {
       who = g_strdup_printf ("Keystone at %s refuses the login", attempt->base);
+      attempt->retry_after = bb_openstack_http_get_retry_after (attempt->message);
       error = bb_openstack_error_new_from_answer (who, status, body);
     }
   else
@@ -279,6 +281,7 @@ versions_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     {
       g_autofree char *who = g_strdup_printf ("Keystone at %s", attempt->root);
 
+      attempt->retry_after = bb_openstack_http_get_retry_after (attempt->message);
       g_task_return_error (task, bb_openstack_error_new_from_answer (who, status, body));
       return;
     }
@@ -330,7 +333,10 @@ bb_openstack_token_new_async (SoupSession *session, const BbOpenstackLogin *logi
 }
 
 BbOpenstackToken *
-bb_openstack_token_new_finish (GAsyncResult *result, GError **error)
+bb_openstack_token_new_finish (GAsyncResult *result, double *retry_after, GError **error)
 {
+  const Attempt *attempt = g_task_get_task_data (G_TASK (result));
+
+  *retry_after = attempt->retry_after;
   return g_task_propagate_pointer (G_TASK (result), error);
 }

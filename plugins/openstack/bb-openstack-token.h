@@ -33,6 +33,7 @@ char *bb_openstack_token_find_endpoint (const BbOpenstackToken *self, const BbOp
 /* Finds Identity v3, and logs in there. @login must live until the end. */
 void bb_openstack_token_new_async (SoupSession *session, const BbOpenstackLogin *login, double time_limit,
                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
-BbOpenstackToken *bb_openstack_token_new_finish (GAsyncResult *result, GError **error);
+/* @retry_after: (out): how long Keystone wants to be left alone */
+BbOpenstackToken *bb_openstack_token_new_finish (GAsyncResult *result, double *retry_after, GError **error);
 
 G_END_DECLS
