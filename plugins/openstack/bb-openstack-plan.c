@@ -28,6 +28,7 @@ typedef struct
   char *pool_name;
   char *pool;
   int minor;
+  gboolean is_minor_given;
 } Wish;
 
 static void choose_image (GTask *task);
@@ -39,6 +40,7 @@ bb_openstack_plan_free (BbOpenstackPlan *self)
 {
   g_clear_pointer (&self->body, json_node_unref);
   g_free (self->pool);
+  g_free (self->kept);
   g_free (self);
 }
 
@@ -195,6 +197,7 @@ wish_fill (Wish *wish, const BbOpenstackConfig *config, BbInstanceRequest *reque
   wish->image_command_timeout = config->image_command_timeout;
   wish->pool_name = g_strdup (config->floating_ip_pool);
   wish->minor = MAX (bb_openstack_config_parse_version (config->client_version), 0);
+  wish->is_minor_given = wish->minor > 0;
   return fill_in (request, config->flavor, &wish->flavor, error) && fill_in (request, config->image, &wish->image, error)
          && fill_in_all (request, config->networks, &wish->networks, error)
          && set_metadata (wish->server, config, request, error)
@@ -382,6 +385,25 @@ measure_devices (GTask *task)
 
 /* --- networks, and the end */
 
+/* (nullable) (transfer full): NULL when Nova makes no disk that it is to delete */
+static char *
+list_kept_volumes (GPtrArray *devices)
+{
+  g_autoptr (GString) kept = g_string_new (NULL);
+  gboolean makes_disks = FALSE;
+
+  for (guint i = 0; i < devices->len; i++)
+    {
+      const BbOpenstackDevice *device = devices->pdata[i];
+
+      if (g_str_equal (device->source_type, "volume"))
+        g_string_append_printf (kept, "%s%s", kept->len > 0 ? "," : "", device->uuid);
+      else if (device->delete_on_termination && g_str_equal (device->destination_type, "volume"))
+        makes_disks = TRUE;
+    }
+  return makes_disks ? g_strdup (kept->str) : NULL;
+}
+
 static void
 return_plan (GTask *task)
 {
@@ -405,8 +427,15 @@ return_plan (GTask *task)
   json_node_take_object (plan->body, root);
   plan->minor = wish->minor;
   plan->pool = g_steal_pointer (&wish->pool);
+  plan->kept = list_kept_volumes (wish->devices);
   g_task_return_pointer (task, plan, (GDestroyNotify) bb_openstack_plan_free);
   g_object_unref (task);
+}
+
+static gboolean
+is_network_word (const char *text)
+{
+  return g_str_equal (text, "none") || g_str_equal (text, "auto");
 }
 
 static gboolean
@@ -422,7 +451,7 @@ find_networks (Wish *wish, GPtrArray *networks, GError **error)
         return FALSE;
       wish->pool = g_strdup (bb_openstack_json_get_string (pool, "id"));
     }
-  if (wish->networks[0] == NULL || json_object_has_member (wish->server, "networks"))
+  if (wish->networks[0] == NULL || is_network_word (wish->networks[0]))
     return TRUE;
   for (gsize i = 0; wish->networks[i] != NULL; i++)
     {
@@ -453,25 +482,81 @@ networks_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+list_networks (GTask *task)
+{
+  Wish *wish = g_task_get_task_data (task);
+  gboolean are_named = wish->networks[0] != NULL && !is_network_word (wish->networks[0]);
+
+  if (are_named || wish->pool_name != NULL)
+    bb_openstack_account_list_async (g_task_get_source_object (task), BB_OPENSTACK_NETWORK, "/networks", NULL, "networks",
+                                     g_task_get_cancellable (task), networks_received_cb, task);
+  else
+    return_plan (task);
+}
+
+/* --- which microversion */
+
+/* The N of 2.N; 0 when Nova does not say, as where its address has the project in it. */
+static int
+get_max_minor (JsonNode *root)
+{
+  JsonObject *version = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "version");
+  const char *text = bb_openstack_json_get_string (version, "version");
+
+  return text != NULL ? MAX (bb_openstack_config_parse_version (text), 0) : 0;
+}
+
+static void
+version_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Wish *wish = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
+  const char *word = bb_openstack_json_get_string (wish->server, "networks");
+  int max_minor = get_max_minor (root);
+
+  if (root == NULL && !g_error_matches (error, BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_NOT_FOUND))
+    {
+      return_failure (task, error);
+      return;
+    }
+  g_clear_error (&error);
+  if (max_minor == 0 || wish->minor <= max_minor)
+    list_networks (g_steal_pointer (&task));
+  else if (wish->is_minor_given)
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_PERMANENT,
+                             "openstack: client_version=2.%d: this cloud's Nova speaks up to 2.%d", wish->minor, max_minor);
+  else if (g_strcmp0 (word, "auto") == 0)
+    {
+      /* What it did before it knew the word. */
+      json_object_remove_member (wish->server, "networks");
+      wish->minor = 0;
+      list_networks (g_steal_pointer (&task));
+    }
+  else
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_PERMANENT,
+                             "openstack: networks=none: needs Nova 2.%d, and this cloud's speaks up to 2.%d", wish->minor,
+                             max_minor);
+}
+
+static void
 choose_networks (GTask *task)
 {
   Wish *wish = g_task_get_task_data (task);
   const char *first = wish->networks[0];
-  gboolean is_word = first != NULL && (g_str_equal (first, "none") || g_str_equal (first, "auto"));
 
-  if (is_word)
+  if (first != NULL && is_network_word (first))
     {
       json_object_set_string_member (wish->server, "networks", first);
       if (wish->minor == 0)
         wish->minor = NETWORK_WORDS;
     }
-  if ((first == NULL || is_word) && wish->pool_name == NULL)
-    {
-      return_plan (task);
-      return;
-    }
-  bb_openstack_account_list_async (g_task_get_source_object (task), BB_OPENSTACK_NETWORK, "/networks", NULL, "networks",
-                                   g_task_get_cancellable (task), networks_received_cb, task);
+  if (wish->minor > 0)
+    bb_openstack_account_call_async (g_task_get_source_object (task), BB_OPENSTACK_COMPUTE, "GET", "/", NULL, 0,
+                                     g_task_get_cancellable (task), version_received_cb, task);
+  else
+    list_networks (task);
 }
 
 void

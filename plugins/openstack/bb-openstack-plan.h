@@ -11,6 +11,7 @@ typedef struct
   JsonNode *body; /* of POST /servers */
   int minor;      /* of the microversion 2.N; 0: none is needed */
   char *pool;     /* (nullable): the id of the network that gives an address */
+  char *kept;     /* (nullable): when Nova makes disks: the volumes of the user's that are not among them, joined by commas */
 } BbOpenstackPlan;
 
 void bb_openstack_plan_free (BbOpenstackPlan *self);

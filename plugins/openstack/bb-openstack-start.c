@@ -4,8 +4,10 @@
 #include "bb-openstack-error.h"
 #include "bb-openstack-json.h"
 #include "bb-openstack-plan.h"
+#include "bb-openstack-row.h"
 #include "bb-openstack-server.h"
 #include "bb-openstack-stop.h"
+#include "bb-openstack-volumes.h"
 
 #include <string.h>
 
@@ -19,6 +21,8 @@ typedef struct
 {
   BbInstanceRequest *request;
   BbOpenstackPlan *plan;
+  GPtrArray *resources; /* of char *, with a NULL at the end: of the ledger's row */
+  guint recorded;       /* how many of them are in it */
   BbInstance *instance; /* from when its id is known */
   GError *error;        /* why it is stopped again, or why it is searched for */
   guint searches;
@@ -28,6 +32,9 @@ typedef struct
 
 static void look (GTask *task);
 static void search (GTask *task);
+static void record (GTask *task);
+static void create (GTask *task);
+static void give_address (GTask *task);
 
 static void
 start_free (gpointer data)
@@ -36,6 +43,7 @@ start_free (gpointer data)
 
   g_object_unref (start->request);
   g_clear_pointer (&start->plan, bb_openstack_plan_free);
+  g_ptr_array_unref (start->resources);
   g_clear_pointer (&start->instance, bb_instance_unref);
   g_clear_error (&start->error);
   g_free (start);
@@ -76,6 +84,54 @@ return_instance (GTask *task, BbInstanceState state)
   bb_instance_set_state (start->instance, state, NULL);
   g_task_return_pointer (task, g_steal_pointer (&start->instance), (GDestroyNotify) bb_instance_unref);
   g_object_unref (task);
+}
+
+/* --- the ledger's row */
+
+static void
+add_resource (Start *start, const char *kind, const char *rest)
+{
+  g_ptr_array_insert (start->resources, (int) start->resources->len - 1, g_strconcat (kind, rest, NULL));
+}
+
+static void
+recorded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+
+  if (bb_instance_request_record_finish (start->request, result, &error))
+    {
+      start->recorded++;
+      record (g_steal_pointer (&task));
+    }
+  else if (start->instance != NULL)
+    give_up (g_steal_pointer (&task), error);
+  else
+    g_task_return_error (task, error);
+}
+
+/* Writes down what is new, and goes on: without an instance by making it. */
+static void
+record (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+
+  if (start->recorded < start->resources->len - 1)
+    {
+      /* What exists already is written down whether it is wanted still or not. */
+      bb_instance_request_record_async (start->request, start->resources->pdata[start->recorded],
+                                        start->instance != NULL ? NULL : g_task_get_cancellable (task), recorded_cb, task);
+      return;
+    }
+  if (start->instance == NULL)
+    {
+      create (task);
+      return;
+    }
+  bb_instance_set_resources (start->instance, (const char *const *) start->resources->pdata);
+  give_address (task);
 }
 
 /* --- the address */
@@ -130,7 +186,7 @@ ports_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
-is_active (GTask *task)
+give_address (GTask *task)
 {
   Start *start = g_task_get_task_data (task);
   g_autofree char *query = NULL;
@@ -143,6 +199,38 @@ is_active (GTask *task)
   query = g_strconcat ("device_id=", bb_instance_get_id (start->instance), NULL);
   bb_openstack_account_list_async (g_task_get_source_object (task), BB_OPENSTACK_NETWORK, "/ports", query, "ports",
                                    g_task_get_cancellable (task), ports_received_cb, task);
+}
+
+/* --- its disks */
+
+static void
+volumes_found_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Start *start = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (GPtrArray) ids = bb_openstack_volumes_find_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
+
+  if (ids == NULL)
+    {
+      give_up (g_steal_pointer (&task), error);
+      return;
+    }
+  for (guint i = 0; i < ids->len; i++)
+    add_resource (start, BB_OPENSTACK_ROW_VOLUME, ids->pdata[i]);
+  record (g_steal_pointer (&task));
+}
+
+static void
+is_active (GTask *task)
+{
+  Start *start = g_task_get_task_data (task);
+
+  if (start->plan->kept == NULL)
+    give_address (task);
+  else
+    bb_openstack_volumes_find_async (g_task_get_source_object (task), bb_instance_get_id (start->instance),
+                                     start->plan->kept, g_task_get_cancellable (task), volumes_found_cb, task);
 }
 
 /* --- waiting */
@@ -238,13 +326,10 @@ server_exists (GTask *task, const char *id)
 {
   Start *start = g_task_get_task_data (task);
   const char *token = bb_instance_request_get_token (start->request);
-  g_autofree char *resource = g_strconcat (BB_OPENSTACK_ADDRESS_RESOURCE, token, NULL);
-  const char *const resources[] = { resource, NULL };
 
   start->instance = bb_instance_new (id, token);
   bb_instance_set_slave_name (start->instance, bb_instance_request_get_slave_name (start->request));
-  if (start->plan->pool != NULL)
-    bb_instance_set_resources (start->instance, resources);
+  bb_instance_set_resources (start->instance, (const char *const *) start->resources->pdata);
   bb_instance_set_state (start->instance, BB_INSTANCE_STARTING, NULL);
   bb_instance_request_report_async (start->request, start->instance, NULL, reported_cb, task);
 }
@@ -340,26 +425,12 @@ create (GTask *task)
 }
 
 static void
-recorded_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Start *start = g_task_get_task_data (task);
-  GError *error = NULL;
-
-  if (!bb_instance_request_record_finish (start->request, result, &error))
-    g_task_return_error (task, error);
-  else
-    create (g_steal_pointer (&task));
-}
-
-static void
 planned_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
   Start *start = g_task_get_task_data (task);
-  GCancellable *cancellable = g_task_get_cancellable (task);
+  const char *token = bb_instance_request_get_token (start->request);
   GError *error = NULL;
-  g_autofree char *resource = NULL;
 
   start->plan = bb_openstack_plan_new_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
   if (start->plan == NULL)
@@ -367,13 +438,12 @@ planned_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       g_task_return_error (task, error);
       return;
     }
-  if (start->plan->pool == NULL)
-    {
-      create (g_steal_pointer (&task));
-      return;
-    }
-  resource = g_strconcat (BB_OPENSTACK_ADDRESS_RESOURCE, bb_instance_request_get_token (start->request), NULL);
-  bb_instance_request_record_async (start->request, resource, cancellable, recorded_cb, g_steal_pointer (&task));
+  if (start->plan->pool != NULL)
+    add_resource (start, BB_OPENSTACK_ROW_ADDRESS, token);
+  if (start->plan->kept != NULL)
+    add_resource (start, BB_OPENSTACK_ROW_DISKS, start->plan->kept);
+  add_resource (start, BB_OPENSTACK_ROW_SERVER, token);
+  record (g_steal_pointer (&task));
 }
 
 void
@@ -386,6 +456,8 @@ bb_openstack_start_async (BbOpenstackAccount *account, const BbOpenstackConfig *
   g_task_set_source_tag (task, bb_openstack_start_async);
   g_task_set_check_cancellable (task, FALSE);
   start->request = g_object_ref (request);
+  start->resources = g_ptr_array_new_with_free_func (g_free);
+  g_ptr_array_add (start->resources, NULL);
   g_task_set_task_data (task, start, start_free);
   if (!g_task_return_error_if_cancelled (task))
     bb_openstack_plan_new_async (account, config, request, cancellable, planned_cb, g_steal_pointer (&task));

@@ -3,7 +3,9 @@
 
 #include "bb-openstack-error.h"
 #include "bb-openstack-json.h"
+#include "bb-openstack-row.h"
 #include "bb-openstack-server.h"
+#include "bb-openstack-volumes.h"
 
 #include <string.h>
 
@@ -13,6 +15,8 @@ typedef struct
   char *token;
   gboolean has_address;
   GPtrArray *addresses; /* of char *: ids that are not free yet */
+  char *kept;           /* (nullable): the user's volumes; set when the server's own must be found out */
+  GPtrArray *volumes;   /* of char *: ids of the server's own */
 } Stop;
 
 static void delete_next (GTask *task);
@@ -31,8 +35,16 @@ stop_free (gpointer data)
 
   g_ptr_array_unref (stop->ids);
   g_ptr_array_unref (stop->addresses);
+  g_ptr_array_unref (stop->volumes);
+  g_free (stop->kept);
   g_free (stop->token);
   g_free (stop);
+}
+
+static gpointer
+copy_text (gconstpointer text, gpointer user_data)
+{
+  return g_strdup (text);
 }
 
 static gboolean
@@ -49,6 +61,20 @@ call_delete (GTask *task, BbOpenstackService service, const char *folder, const 
 
   bb_openstack_account_call_async (g_task_get_source_object (task), service, "DELETE", path, NULL, 0,
                                    g_task_get_cancellable (task), callback, task);
+}
+
+/* --- disks, when nothing else is left */
+
+static void
+volumes_deleted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  GError *error = NULL;
+
+  if (bb_openstack_volumes_delete_finish (BB_OPENSTACK_ACCOUNT (source), result, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, bb_openstack_error_to_core (error));
 }
 
 /* --- addresses, when no server is left */
@@ -82,8 +108,8 @@ free_next (GTask *task)
                    freed_cb);
       return;
     }
-  g_task_return_boolean (task, TRUE);
-  g_object_unref (task);
+  bb_openstack_volumes_delete_async (g_task_get_source_object (task), stop->volumes, g_task_get_cancellable (task),
+                                     volumes_deleted_cb, task);
 }
 
 static void
@@ -177,6 +203,25 @@ deleted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_error (task, bb_openstack_error_to_core (error));
 }
 
+/* Only while the server is there can its disks be known. */
+static void
+volumes_found_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Stop *stop = g_task_get_task_data (task);
+  GError *error = NULL;
+  g_autoptr (GPtrArray) ids = bb_openstack_volumes_find_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
+
+  if (ids == NULL)
+    {
+      g_task_return_error (task, bb_openstack_error_to_core (error));
+      return;
+    }
+  g_ptr_array_extend (stop->volumes, ids, copy_text, NULL);
+  call_delete (g_steal_pointer (&task), BB_OPENSTACK_COMPUTE, "/servers/", stop->ids->pdata[stop->ids->len - 1],
+               deleted_cb);
+}
+
 static void
 delete_next (GTask *task)
 {
@@ -184,6 +229,9 @@ delete_next (GTask *task)
 
   if (stop->ids->len == 0)
     servers_are_gone (task);
+  else if (stop->kept != NULL)
+    bb_openstack_volumes_find_async (g_task_get_source_object (task), stop->ids->pdata[stop->ids->len - 1], stop->kept,
+                                     g_task_get_cancellable (task), volumes_found_cb, task);
   else
     call_delete (task, BB_OPENSTACK_COMPUTE, "/servers/", stop->ids->pdata[stop->ids->len - 1], deleted_cb);
 }
@@ -218,6 +266,7 @@ bb_openstack_stop_async (BbOpenstackAccount *account, BbInstance *instance, GCan
   g_autoptr (GTask) task = g_task_new (account, cancellable, callback, user_data);
   const char *const *resources = bb_instance_get_resources (instance);
   const char *id = bb_instance_get_id (instance);
+  const char *kept = bb_openstack_row_find (resources, BB_OPENSTACK_ROW_DISKS);
   Stop *stop = g_new0 (Stop, 1);
 
   g_task_set_source_tag (task, bb_openstack_stop_async);
@@ -225,15 +274,20 @@ bb_openstack_stop_async (BbOpenstackAccount *account, BbInstance *instance, GCan
   stop->ids = g_ptr_array_new_with_free_func (g_free);
   stop->addresses = g_ptr_array_new_with_free_func (g_free);
   stop->token = g_strdup (bb_instance_get_token (instance));
-  for (; *resources != NULL; resources++)
-    stop->has_address = stop->has_address || g_str_has_prefix (*resources, BB_OPENSTACK_ADDRESS_RESOURCE);
+  stop->volumes = g_ptr_array_new_with_free_func (g_free);
+  stop->has_address = bb_openstack_row_find (resources, BB_OPENSTACK_ROW_ADDRESS) != NULL;
+  for (gsize i = 0; resources[i] != NULL; i++)
+    if (g_str_has_prefix (resources[i], BB_OPENSTACK_ROW_VOLUME))
+      g_ptr_array_add (stop->volumes, g_strdup (resources[i] + strlen (BB_OPENSTACK_ROW_VOLUME)));
+  if (stop->volumes->len == 0)
+    stop->kept = g_strdup (kept);
   g_task_set_task_data (task, stop, stop_free);
   if (id != NULL && *id != '\0')
     {
       g_ptr_array_add (stop->ids, g_strdup (id));
       delete_next (g_steal_pointer (&task));
     }
-  else if (stop->token != NULL)
+  else if (stop->token != NULL && bb_openstack_row_find (resources, BB_OPENSTACK_ROW_SERVER) != NULL)
     bb_openstack_server_list_async (account, "bbhost:token", stop->token, cancellable, found_cb, g_steal_pointer (&task));
   else
     g_task_return_boolean (task, TRUE);

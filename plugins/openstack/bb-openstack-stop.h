@@ -5,13 +5,11 @@
 
 G_BEGIN_DECLS
 
-/* The ledger's resource for an address that a start may have made, by the token that its description holds. */
-#define BB_OPENSTACK_ADDRESS_RESOURCE "floating-ip:"
-
 /* (transfer full): the description of an address that is made for the instance of @token */
 char *bb_openstack_stop_make_description (const char *token);
 
-/* Deletes the server, by its id or all with its token, waits until it is not found any more, and frees its address. */
+/* Deletes the server, by its id or all with its token, waits until it is not found any more, and sees to its address and its
+ * disks. Asks nobody when the row says that no server was asked for. */
 void bb_openstack_stop_async (BbOpenstackAccount *account, BbInstance *instance, GCancellable *cancellable,
                               GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_openstack_stop_finish (BbOpenstackAccount *account, GAsyncResult *result, GError **error);

@@ -21,11 +21,13 @@ noinst_LTLIBRARIES += %D%/libopenstack.la
 	%D%/bb-openstack-json.c %D%/bb-openstack-json.h \
 	%D%/bb-openstack-login.c %D%/bb-openstack-login.h \
 	%D%/bb-openstack-plan.c %D%/bb-openstack-plan.h \
+	%D%/bb-openstack-row.c %D%/bb-openstack-row.h \
 	%D%/bb-openstack-server.c %D%/bb-openstack-server.h \
 	%D%/bb-openstack-slave.c %D%/bb-openstack-slave.h \
 	%D%/bb-openstack-start.c %D%/bb-openstack-start.h \
 	%D%/bb-openstack-stop.c %D%/bb-openstack-stop.h \
-	%D%/bb-openstack-token.c %D%/bb-openstack-token.h
+	%D%/bb-openstack-token.c %D%/bb-openstack-token.h \
+	%D%/bb-openstack-volumes.c %D%/bb-openstack-volumes.h
 
 plugin_LTLIBRARIES += %D%/openstack.la
 %C%_openstack_la_CPPFLAGS = $(openstack_cppflags)
