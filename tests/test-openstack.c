@@ -79,6 +79,8 @@ typedef struct
   guint looks;
   guint hidden;
   gboolean only_v2;
+  guint volume_looks; /* how often the server's disk is shown still once the server is gone; its deletion ends that */
+  guint volume_deletions;
   gpointer config;
 } Cloud;
 
@@ -112,7 +114,10 @@ show (Server *server)
   if (server->looks > 0)
     server->looks--;
   return g_strdup_printf ("{\"id\": \"%s\", \"name\": \"%s\", \"status\": \"%s\", \"metadata\": %s, "
-                          "\"OS-EXT-STS:task_state\": null%s}",
+                          "\"OS-EXT-STS:task_state\": null, \"os-extended-volumes:volumes_attached\": "
+                          "[{\"id\": \"volume-1\", \"delete_on_termination\": true}, "
+                          "{\"id\": \"volume-2\", \"delete_on_termination\": false}, "
+                          "{\"id\": \"volume-3\", \"delete_on_termination\": true}]%s}",
                           server->id, json_object_get_string_member (server->request, "name"), status, metadata,
                           fault != NULL ? fault : "");
 }
@@ -157,6 +162,10 @@ parse (SoupServerMessage *message, const char *member)
   return json_object_ref (json_object_get_object_member (json_node_get_object (json_parser_get_root (parser)), member));
 }
 
+/* An endpoint behind which nobody is. */
+#define DEAD_END(INTERFACE, REGION)                                                                                    \
+  "{\"interface\": \"" INTERFACE "\", \"region_id\": \"" REGION "\", \"url\": \"http://127.0.0.1:1\"}"
+
 static char *
 log_in (Cloud *cloud, SoupServerMessage *message)
 {
@@ -166,14 +175,14 @@ log_in (Cloud *cloud, SoupServerMessage *message)
   g_autofree char *end_text = g_date_time_format_iso8601 (end);
   g_autofree char *id = g_strdup_printf ("token-%u", ++cloud->token);
   g_autoptr (GString) catalog = g_string_new (NULL);
-  static const char *const services[] = { "compute", "image", "network" };
-  static const char *const paths[] = { "compute/v2.1", "image", "network/" };
+  static const char *const services[] = { "compute", "image", "network", "volumev3" };
+  static const char *const paths[] = { "compute/v2.1", "image", "network/", "volume/v3" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (services); i++)
     g_string_append_printf (catalog,
-                            "%s{\"type\": \"%s\", \"endpoints\": [{\"interface\": \"internal\", \"region_id\": \"RegionOne\", "
-                            "\"url\": \"http://127.0.0.1:1\"}, {\"interface\": \"public\", \"region_id\": \"RegionOne\", "
-                            "\"url\": \"%s%s\"}]}",
+                            "%s{\"type\": \"%s\", \"endpoints\": [" DEAD_END ("internal", "RegionOne")
+                            ", {\"interface\": \"public\", \"region_id\": \"RegionOne\", \"url\": \"%s%s\"}, "
+                            DEAD_END ("public", "RegionTwo") "]}",
                             i > 0 ? ", " : "", services[i], cloud->url, paths[i]);
   cloud->logins++;
   g_free (cloud->last_login);
@@ -251,6 +260,29 @@ serve_addresses (Cloud *cloud, SoupServerMessage *message, const char *method, c
 }
 
 static char *
+serve_volume (Cloud *cloud, const char *method, guint *status)
+{
+  if (cloud->volume_looks == 0)
+    {
+      *status = 404;
+      return g_strdup ("{\"itemNotFound\": {\"code\": 404, \"message\": \"Volume volume-1 could not be found.\"}}");
+    }
+  if (g_str_equal (method, "DELETE"))
+    {
+      cloud->volume_deletions++;
+      cloud->volume_looks = 0;
+      *status = 202;
+      return g_strdup ("");
+    }
+  if (cloud->volume_looks > 1)
+    {
+      cloud->volume_looks--;
+      return g_strdup ("{\"volume\": {\"id\": \"volume-1\", \"status\": \"in-use\"}}");
+    }
+  return g_strdup ("{\"volume\": {\"id\": \"volume-1\", \"status\": \"available\"}}");
+}
+
+static char *
 serve (Cloud *cloud, SoupServerMessage *message, const char *method, const char *path, guint *status)
 {
   const char *token = soup_message_headers_get_one (soup_server_message_get_request_headers (message), "X-Auth-Token");
@@ -274,6 +306,12 @@ serve (Cloud *cloud, SoupServerMessage *message, const char *method, const char 
       return g_strdup ("{\"error\": {\"code\": 401, \"message\": \"The request you have made requires authentication.\", "
                        "\"title\": \"Unauthorized\"}}");
     }
+  if (g_str_equal (path, "/compute/v2.1/"))
+    return g_strdup ("{\"version\": {\"id\": \"v2.1\", \"min_version\": \"2.1\", \"version\": \"2.60\"}}");
+  if (g_str_equal (path, "/volume/v3/volumes/volume-1"))
+    return serve_volume (cloud, method, status);
+  if (g_str_equal (path, "/volume/v3/snapshots/snap-1"))
+    return g_strdup ("{\"snapshot\": {\"id\": \"snap-1\", \"size\": 7}}");
   if (g_str_equal (path, "/compute/v2.1/flavors"))
     return g_strdup (flavors);
   if (g_str_equal (path, "/image/v2/images"))
@@ -605,6 +643,51 @@ test_client_version (Fixture *f, gconstpointer data)
   g_assert_cmpstr (f->cloud->last_version, ==, "compute 2.40");
 }
 
+static void
+test_version_too_high (Fixture *f, gconstpointer data)
+{
+  set (f, "client_version", "2.61");
+  start_badly (f, BB_ERROR_PERMANENT, "client_version=2.61: this cloud's Nova speaks up to 2.60");
+  g_assert_cmpuint (count_calls (f->cloud, "POST /compute/"), ==, 0);
+}
+
+/* A Nova that knows no words for networks: auto is what it does without one, none it can't. */
+static void
+test_old_nova (Fixture *f, gconstpointer data)
+{
+  static const char old[] = "{\"version\": {\"id\": \"v2.1\", \"min_version\": \"2.1\", \"version\": \"2.36\"}}";
+
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/", 200, flavors });
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/", 200, old });
+  set (f, "networks", "auto");
+  g_assert_false (json_object_has_member (start_well (f), "networks"));
+  g_assert_null (f->cloud->last_version);
+}
+
+static void
+test_no_network_on_old_nova (Fixture *f, gconstpointer data)
+{
+  static const char old[] = "{\"version\": {\"id\": \"v2.1\", \"min_version\": \"2.1\", \"version\": \"2.36\"}}";
+
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/", 200, flavors });
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/", 200, old });
+  set (f, "networks", "none");
+  start_badly (f, BB_ERROR_PERMANENT, "networks=none: needs Nova 2.37, and this cloud's speaks up to 2.36");
+}
+
+/* Its text is filled in as that of user_data. */
+static void
+test_user_data_file (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = bb_test_write_file (f->dir, "user-data", 0600, "I am %(slave:name)s");
+  g_autofree guchar *user_data = NULL;
+  gsize size;
+
+  set (f, "user_data_file", path);
+  user_data = g_base64_decode (json_object_get_string_member (start_well (f), "user_data"), &size);
+  g_assert_cmpmem (user_data, size, "I am bot1", strlen ("I am bot1"));
+}
+
 /* O1 */
 static void
 test_unknown_flavor (Fixture *f, gconstpointer data)
@@ -683,6 +766,71 @@ test_block_devices (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (text, "\"device_name\":\"vdb\""));
   g_assert_nonnull (strstr (text, "\"delete_on_termination\":true"));
   g_assert_null (strstr (text, "imageRef"));
+}
+
+/* O4: every key of a disk, and those of a snapshot and of a volume, which has its size */
+static void
+test_block_device_keys (Fixture *f, gconstpointer data)
+{
+  g_autoptr (JsonNode) devices = NULL;
+  g_autofree char *text = NULL;
+
+  set (f, "block_devices",
+       "uuid=snap-1,source_type=snapshot,boot_index=-1;"
+       "uuid=" IMAGE_1 ",destination_type=local,volume_size=9;"
+       "uuid=volume-3,source_type=volume,device_name=vdc,delete_on_termination=false;");
+  devices = json_node_copy (json_object_get_member (start_well (f), "block_device_mapping_v2"));
+  text = json_to_string (devices, FALSE);
+  g_assert_cmpstr (text, ==,
+                   "[{\"uuid\":\"snap-1\",\"source_type\":\"snapshot\",\"destination_type\":\"volume\",\"device_name\":\"vda\","
+                   "\"boot_index\":-1,\"delete_on_termination\":true,\"volume_size\":7},"
+                   "{\"uuid\":\"" IMAGE_1 "\",\"source_type\":\"image\",\"destination_type\":\"local\",\"device_name\":\"vda\","
+                   "\"boot_index\":0,\"delete_on_termination\":true,\"volume_size\":9},"
+                   "{\"uuid\":\"volume-3\",\"source_type\":\"volume\",\"destination_type\":\"volume\",\"device_name\":\"vdc\","
+                   "\"boot_index\":0,\"delete_on_termination\":false}]");
+}
+
+/* O4, C13: the disk that Nova made is in the row, neither one that is to stay nor the user's is; one that Nova forgets is deleted. */
+static void
+test_disks_go (Fixture *f, gconstpointer data)
+{
+  set (f, "block_devices", "uuid=snap-1,source_type=snapshot;uuid=volume-3,source_type=volume;");
+  start_well (f);
+  g_assert_cmpuint (f->resources->len, ==, 3);
+  g_assert_cmpstr (f->resources->pdata[0], ==, "disks:volume-3");
+  g_assert_cmpstr (f->resources->pdata[1], ==, "server:" TOKEN);
+  g_assert_cmpstr (f->resources->pdata[2], ==, "volume:volume-1");
+  f->cloud->volume_looks = 3;
+  g_assert_true (bb_latent_suite_stop (f->slave, f->instance, FALSE, &f->error));
+  g_assert_cmpuint (f->cloud->volume_deletions, ==, 1);
+}
+
+/* The same when the daemon was killed before it knew of the disk. */
+static void
+test_unknown_disks_go (Fixture *f, gconstpointer data)
+{
+  const char *const resources[] = { "disks:volume-3", "server:" TOKEN, NULL };
+
+  start_well (f);
+  bb_instance_set_resources (f->instance, resources);
+  f->cloud->volume_looks = 1;
+  g_assert_true (bb_latent_suite_stop (f->slave, f->instance, FALSE, &f->error));
+  g_assert_cmpuint (count_calls (f->cloud, "GET /volume/v3/volumes/volume-1"), >, 0);
+  g_assert_cmpuint (count_calls (f->cloud, "GET /volume/v3/volumes/"), ==,
+                    count_calls (f->cloud, "GET /volume/v3/volumes/volume-1"));
+  g_assert_cmpuint (f->cloud->volume_deletions, ==, 1);
+}
+
+/* A row of a start that asked for no server is done without asking anybody. */
+static void
+test_stop_of_nothing (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbInstance) instance = bb_instance_new ("", TOKEN);
+
+  set (f, "region", "Moon");
+  f->slave = new_slave (f->cloud, "bot1");
+  g_assert_true (bb_latent_suite_stop (f->slave, instance, FALSE, &f->error));
+  g_assert_cmpuint (f->cloud->calls->len, ==, 0);
 }
 
 /* O5 */
@@ -810,6 +958,53 @@ test_application_credential (Fixture *f, gconstpointer data)
 }
 
 static void
+test_application_credential_name (Fixture *f, gconstpointer data)
+{
+  set (f, "os_application_credential_name", "mine");
+  set (f, "os_application_credential_secret", "app-secret");
+  start_well (f);
+  g_assert_cmpstr (f->cloud->last_login, ==,
+                   "{\"identity\":{\"methods\":[\"application_credential\"],\"application_credential\":{\"name\":\"mine\","
+                   "\"user\":{\"name\":\"labuser\",\"domain\":{\"id\":\"default\"}},\"secret\":\"app-secret\"}}}");
+}
+
+/* It decides where more than one way is given. */
+static void
+test_auth_type (Fixture *f, gconstpointer data)
+{
+  set (f, "os_auth_type", "v3password");
+  set (f, "os_token", "given");
+  start_well (f);
+  g_assert_nonnull (strstr (f->cloud->last_login, "\"methods\":[\"password\"]"));
+}
+
+static void
+test_password_file (Fixture *f, gconstpointer data)
+{
+  g_autofree char *path = bb_test_write_file (f->dir, "password", 0600, "of-the-file\nand no more\n");
+
+  g_clear_pointer (&((BbOpenstackConfig *) f->cloud->config)->os_password, g_free);
+  set (f, "os_password_file", path);
+  start_well (f);
+  g_assert_nonnull (strstr (f->cloud->last_login, "\"password\":\"of-the-file\""));
+}
+
+/* Where these lead nobody is: so they are used. */
+static void
+test_region (Fixture *f, gconstpointer data)
+{
+  set (f, "region", "RegionTwo");
+  start_badly (f, BB_ERROR_TIMEOUT, "Nova: GET /flavors: Could not connect to 127.0.0.1");
+}
+
+static void
+test_interface (Fixture *f, gconstpointer data)
+{
+  set (f, "os_interface", "internalURL");
+  start_badly (f, BB_ERROR_TIMEOUT, "Nova: GET /flavors: Could not connect to 127.0.0.1");
+}
+
+static void
 test_token_login (Fixture *f, gconstpointer data)
 {
   set (f, "os_token", "given");
@@ -867,7 +1062,7 @@ static void
 test_unknown_region (Fixture *f, gconstpointer data)
 {
   set (f, "region", "Moon");
-  start_badly (f, BB_ERROR_PERMANENT, "no public address of Nova (compute) in region Moon; there is RegionOne");
+  start_badly (f, BB_ERROR_PERMANENT, "no public address of Nova (compute) in region Moon; there is RegionOne, RegionTwo");
 }
 
 /* O11, C13 */
@@ -879,6 +1074,7 @@ test_address (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->cloud->addresses->len, ==, 1);
   g_assert_nonnull (strstr (f->cloud->addresses->pdata[0], "\"floating_network_id\":\"net-2\",\"port_id\":\"port-1\""));
   g_assert_cmpstr (f->resources->pdata[0], ==, "floating-ip:" TOKEN);
+  g_assert_cmpstr (f->resources->pdata[1], ==, "server:" TOKEN);
   g_assert_true (bb_latent_suite_stop (f->slave, f->instance, FALSE, &f->error));
   g_assert_cmpuint (f->cloud->addresses->len, ==, 0);
   g_assert_cmpuint (f->cloud->servers->len, ==, 0);
@@ -927,6 +1123,15 @@ test_retry_after (Fixture *f, gconstpointer data)
   start_well (f);
   g_assert_cmpint (g_get_monotonic_time () - begin, >=, G_USEC_PER_SEC);
   g_assert_cmpuint (count_calls (f->cloud, "POST /compute/v2.1/servers"), ==, 2);
+}
+
+/* Keystone's counts for the account as everybody's. */
+static void
+test_retry_after_of_keystone (Fixture *f, gconstpointer data)
+{
+  add_fault (f->cloud, (Fault){ "POST", "/v3/auth/tokens", 429, "{}", "1000" });
+  start_badly (f, BB_ERROR_QUOTA, "asked to be left alone for another");
+  g_assert_cmpuint (count_calls (f->cloud, ""), ==, 1);
 }
 
 static void
@@ -1057,49 +1262,63 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   bb_log_trap_install ();
   bb_latent_suite_add (&suite);
-  ADD ("flavor/by-id", test_flavor_by_id);
-  ADD ("flavor/unknown", test_unknown_flavor);
-  ADD ("flavor/ambiguous", test_ambiguous_flavor);
-  ADD ("image/unknown", test_unknown_image);
-  ADD ("image/regex", test_image_regex);
-  ADD ("image/oldest", test_image_oldest);
-  ADD ("image/regex-is-whole", test_image_regex_is_whole);
-  ADD ("image/command", test_image_command);
-  ADD ("image/command-hangs", test_image_command_hangs);
-  ADD ("options/all", test_options);
+  ADD ("O1/flavor/by-id", test_flavor_by_id);
+  ADD ("O1/flavor/unknown", test_unknown_flavor);
+  ADD ("O1/flavor/ambiguous", test_ambiguous_flavor);
+  ADD ("O1/image/unknown", test_unknown_image);
+  ADD ("O2/image/regex", test_image_regex);
+  ADD ("O2/image/oldest", test_image_oldest);
+  ADD ("O2/image/regex-is-whole", test_image_regex_is_whole);
+  ADD ("O2/image/command", test_image_command);
+  ADD ("O13/image/command-hangs", test_image_command_hangs);
+  ADD ("O10/options/all", test_options);
   ADD ("options/network-word", test_network_word);
   ADD ("options/client-version", test_client_version);
-  ADD ("options/block-devices", test_block_devices);
+  ADD ("O4/options/block-devices", test_block_devices);
+  ADD ("options/version-too-high", test_version_too_high);
+  ADD ("options/old-nova", test_old_nova);
+  ADD ("options/no-network-on-old-nova", test_no_network_on_old_nova);
+  ADD ("options/user-data-file", test_user_data_file);
+  ADD ("O4/options/block-device-keys", test_block_device_keys);
+  ADD ("O4/stop/disks", test_disks_go);
+  ADD ("C13/stop/disks-that-nobody-knew-of", test_unknown_disks_go);
+  ADD ("C2/stop/of-nothing", test_stop_of_nothing);
   ADD ("options/insecure", test_insecure);
-  ADD ("options/validate", test_validate);
-  ADD ("start/build-states", test_build_states);
-  ADD ("start/no-valid-host", test_no_valid_host);
-  ADD ("start/error-without-fault", test_error_without_fault);
-  ADD ("start/hidden", test_hidden);
-  ADD ("start/quota", test_quota);
-  ADD ("start/bad-request", test_bad_request);
-  ADD ("start/lost-answer", test_lost_answer);
-  ADD ("start/lost-request", test_lost_request);
-  ADD ("login/revoked", test_revoked);
-  ADD ("login/expires", test_expires);
-  ADD ("login/refused-twice", test_refused_twice);
-  ADD ("login/shared", test_shared_login);
-  ADD ("login/domains", test_login_bodies);
-  ADD ("login/application-credential", test_application_credential);
-  ADD ("login/token", test_token_login);
-  ADD ("login/clouds-yaml", test_clouds_yaml);
-  ADD ("login/environment", test_environment);
-  ADD ("login/old-address", test_old_address);
-  ADD ("login/only-v2", test_only_v2);
-  ADD ("login/unknown-region", test_unknown_region);
-  ADD ("address/made-and-freed", test_address);
-  ADD ("address/refused", test_address_refused);
-  ADD ("list/pages-and-others", test_pages);
-  ADD ("stop/locked", test_locked);
-  ADD ("stop/comes-back-in-error", test_delete_fails);
-  ADD ("call/retry-after", test_retry_after);
-  ADD ("call/long-retry-after", test_long_retry_after);
-  ADD ("call/hangs", test_hangs);
-  ADD ("call/server-error", test_server_error);
+  ADD ("O3/options/validate", test_validate);
+  ADD ("O5/start/build-states", test_build_states);
+  ADD ("O7/start/no-valid-host", test_no_valid_host);
+  ADD ("O5/start/error-without-fault", test_error_without_fault);
+  ADD ("O6/start/hidden", test_hidden);
+  ADD ("O7/start/quota", test_quota);
+  ADD ("L7/start/bad-request", test_bad_request);
+  ADD ("C2/start/lost-answer", test_lost_answer);
+  ADD ("C2/start/lost-request", test_lost_request);
+  ADD ("O8/login/revoked", test_revoked);
+  ADD ("O8/login/expires", test_expires);
+  ADD ("O8/login/refused-twice", test_refused_twice);
+  ADD ("O8/login/shared", test_shared_login);
+  ADD ("O9/login/domains", test_login_bodies);
+  ADD ("O9/login/application-credential", test_application_credential);
+  ADD ("O9/login/application-credential-name", test_application_credential_name);
+  ADD ("O9/login/type", test_auth_type);
+  ADD ("O9/login/password-file", test_password_file);
+  ADD ("O9/login/region", test_region);
+  ADD ("O9/login/interface", test_interface);
+  ADD ("O9/login/token", test_token_login);
+  ADD ("O9/login/clouds-yaml", test_clouds_yaml);
+  ADD ("O9/login/environment", test_environment);
+  ADD ("O9/login/old-address", test_old_address);
+  ADD ("O9/login/only-v2", test_only_v2);
+  ADD ("O9/login/unknown-region", test_unknown_region);
+  ADD ("O11/address/made-and-freed", test_address);
+  ADD ("O7/address/refused", test_address_refused);
+  ADD ("C4/list/pages-and-others", test_pages);
+  ADD ("O11/stop/locked", test_locked);
+  ADD ("O11/stop/comes-back-in-error", test_delete_fails);
+  ADD ("O12/call/retry-after", test_retry_after);
+  ADD ("O12/call/retry-after-of-keystone", test_retry_after_of_keystone);
+  ADD ("O12/call/long-retry-after", test_long_retry_after);
+  ADD ("O13/call/hangs", test_hangs);
+  ADD ("L7/call/server-error", test_server_error);
   return g_test_run ();
 }
