@@ -40,6 +40,7 @@ typedef struct
   GMainLoop *main_loop;
   BbHost *host;
   GDBusConnection *connection;
+  gboolean is_system_bus;
   BbBus *bus;
   guint name_id;
   gboolean stopping;
@@ -219,7 +220,7 @@ host_started_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       end_with (self, g_error_matches (error, BB_ERROR, BB_ERROR_CONFIG) ? EXIT_CONFIGURATION : EXIT_WHILE_RUNNING);
       return;
     }
-  authority = bb_owner_authority_new ();
+  authority = self->is_system_bus ? bb_polkit_authority_new () : bb_owner_authority_new ();
   self->bus = bb_bus_new (self->host, self->connection, authority, &error);
   if (self->bus == NULL)
     {
@@ -268,6 +269,7 @@ run (const Options *options)
       g_printerr ("bbhostd: --bus %s: %s\n", options->bus, error->message);
       return EXIT_WHILE_RUNNING;
     }
+  daemon.is_system_bus = g_str_equal (options->bus, "system");
   g_dbus_connection_set_exit_on_close (daemon.connection, FALSE);
   daemon.main_loop = g_main_loop_new (NULL, FALSE);
   daemon.host = bb_host_new (&parameters);

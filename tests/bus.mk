@@ -26,3 +26,9 @@ TESTS += tests/test-bus
 tests_test_bus_SOURCES = %D%/test-bus.c
 tests_test_bus_CPPFLAGS = $(test_cppflags)
 tests_test_bus_LDADD = $(test_libs)
+
+check_PROGRAMS += tests/test-polkit-authority
+TESTS += tests/test-polkit-authority
+tests_test_polkit_authority_SOURCES = %D%/test-polkit-authority.c
+tests_test_polkit_authority_CPPFLAGS = $(test_cppflags)
+tests_test_polkit_authority_LDADD = $(test_libs)

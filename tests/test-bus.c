@@ -14,18 +14,22 @@ struct _TestAuthority
 {
   GObject parent_instance;
   const char *allowed; /* NULL: everything */
+  gboolean hold;       /* answers when it is let go */
+  GTask *held;
   GString *asked;
 };
 
 static void
 test_authority_check_async (BbAuthority *authority, GDBusConnection *connection, const char *sender, const char *action,
-                            GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+                            gboolean interactive, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   TestAuthority *self = TEST_AUTHORITY (authority);
   g_autoptr (GTask) task = g_task_new (authority, cancellable, callback, user_data);
 
-  g_string_append_printf (self->asked, "%s ", action);
-  if (self->allowed == NULL || g_str_equal (self->allowed, action))
+  g_string_append_printf (self->asked, "%s%s ", interactive ? "interactive " : "", action);
+  if (self->hold)
+    g_set_object (&self->held, task);
+  else if (self->allowed == NULL || g_str_equal (self->allowed, action))
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_new_error (task, BB_ERROR, BB_ERROR_NOT_AUTHORIZED, "%s is not allowed", action);
@@ -479,6 +483,7 @@ test_authority (Fixture *f, gconstpointer data)
     { HOST, "SubmitBuild", "('hello', @a{sv} {})", BB_ACTION_RUN_BUILDS },
     { HOST, "RunCommand", "('', ['true'], @a{sv} {})", BB_ACTION_RUN_BUILDS },
     { HOST, "Reload", NULL, BB_ACTION_MANAGE_HOST },
+    { HOST, "NotifyTest", "('mail', 'ann@example.org')", BB_ACTION_MANAGE_HOST },
     { BOT_1, "Pause", NULL, BB_ACTION_MANAGE_SLAVES },
     { BOT_1, "Resume", NULL, BB_ACTION_MANAGE_SLAVES },
     { BOT_1, "Shutdown", NULL, BB_ACTION_MANAGE_SLAVES },
@@ -502,6 +507,39 @@ test_authority (Fixture *f, gconstpointer data)
   assert_call (f, HOST, "ListBuilds", "(@a{sv} {},)", "(@aa{sv} [],)");
   g_variant_unref (get_all (f, BOT_1));
   g_assert_cmpstr (f->authority->asked->str, ==, "");
+}
+
+static gboolean
+is_held (gpointer user_data)
+{
+  return TEST_AUTHORITY (user_data)->held != NULL;
+}
+
+/* D6: what is true when the answer comes counts, not what was true when it was asked for. */
+static void
+test_slow_authority (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GError) error = NULL;
+
+  f->authority->hold = TRUE;
+  g_dbus_connection_call (f->client, "org.bbhost", "/org/bbhost/slaves/bot_2d2", "org.bbhost.Slave1", "Pause", NULL,
+                          NULL, G_DBUS_CALL_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION, -1, NULL, bb_test_store_result,
+                          &result);
+  bb_test_run_until_true (is_held, f->authority);
+  g_assert_cmpstr (f->authority->asked->str, ==, "interactive " BB_ACTION_MANAGE_SLAVES " ");
+  f->authority->hold = FALSE;
+  /* Everything else goes on meanwhile; and the slave goes away. */
+  g_free (bb_test_write_file (f->dir, "bbhost.conf", 0600, LISTENER "[slave bot-1]\npassword=secret\n"));
+  assert_call (f, HOST, "Reload", NULL, "(@as [],)");
+  g_assert_null (result);
+  g_task_return_boolean (f->authority->held, TRUE);
+  g_clear_object (&f->authority->held);
+  reply = g_dbus_connection_call_finish (f->client, wait_for (&result), &error);
+  g_assert_null (reply);
+  g_dbus_error_strip_remote_error (error);
+  g_assert_cmpstr (error->message, ==, "no slave \"bot-2\"");
 }
 
 /* D3 */
@@ -560,11 +598,11 @@ test_owner_authority (Fixture *f, gconstpointer data)
   g_autoptr (GError) error = NULL;
 
   bb_authority_check_async (authority, f->server, g_dbus_connection_get_unique_name (f->client),
-                            BB_ACTION_MANAGE_HOST, NULL, bb_test_store_result, &result);
+                            BB_ACTION_MANAGE_HOST, FALSE, NULL, bb_test_store_result, &result);
   g_assert_true (bb_authority_check_finish (authority, wait_for (&result), &error));
   g_assert_no_error (error);
   /* Who can't be asked about may not. */
-  bb_authority_check_async (authority, f->server, ":1.4711", BB_ACTION_MANAGE_HOST, NULL, bb_test_store_result,
+  bb_authority_check_async (authority, f->server, ":1.4711", BB_ACTION_MANAGE_HOST, FALSE, NULL, bb_test_store_result,
                             &nobody);
   g_assert_false (bb_authority_check_finish (authority, wait_for (&nobody), &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_NOT_AUTHORIZED);
@@ -585,6 +623,7 @@ main (int argc, char **argv)
   ADD ("/bus/build", NULL, test_build);
   ADD ("/bus/managed-objects", NULL, test_managed_objects);
   ADD ("/bus/D6/authority", NULL, test_authority);
+  ADD ("/bus/D6/slow-authority", NULL, test_slow_authority);
   ADD ("/bus/owner-authority", NULL, test_owner_authority);
   ADD ("/bus/D3/broken-reload", NULL, test_broken_reload);
   ADD ("/bus/reload", NULL, test_reload);

@@ -10,12 +10,14 @@ bb_authority_default_init (BbAuthorityInterface *iface)
 
 void
 bb_authority_check_async (BbAuthority *self, GDBusConnection *connection, const char *sender, const char *action,
-                          GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+                          gboolean interactive, GCancellable *cancellable, GAsyncReadyCallback callback,
+                          gpointer user_data)
 {
   g_return_if_fail (BB_IS_AUTHORITY (self));
   g_return_if_fail (action != NULL);
 
-  BB_AUTHORITY_GET_IFACE (self)->check_async (self, connection, sender, action, cancellable, callback, user_data);
+  BB_AUTHORITY_GET_IFACE (self)->check_async (self, connection, sender, action, interactive, cancellable, callback,
+                                                user_data);
 }
 
 gboolean

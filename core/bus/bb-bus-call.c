@@ -167,6 +167,16 @@ handle_properties (BbBusCall *call)
     fail_missing (call);
 }
 
+/* Whether the caller waits for it that somebody is asked for a password. */
+static gboolean
+is_interactive (BbBusCall *call)
+{
+  GDBusMessage *message = g_dbus_method_invocation_get_message (call->invocation);
+
+  return (g_dbus_message_get_flags (message) & G_DBUS_MESSAGE_FLAGS_ALLOW_INTERACTIVE_AUTHORIZATION) != 0;
+}
+
+/* Minutes may have passed since the call: handlers look for their object now, and refuse what its state forbids. */
 static void
 authorized_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -209,5 +219,5 @@ bb_bus_call_begin (BbBus *bus, const BbBusKind *kind, GDBusMethodInvocation *inv
   else
     bb_authority_check_async (bb_bus_get_authority (bus), g_dbus_method_invocation_get_connection (invocation),
                               g_dbus_method_invocation_get_sender (invocation), call->method->action,
-                              bb_bus_get_cancellable (bus), authorized_cb, call);
+                              is_interactive (call), bb_bus_get_cancellable (bus), authorized_cb, call);
 }

@@ -49,8 +49,8 @@ uid_answered_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
 static void
 bb_owner_authority_check_async (BbAuthority *authority, GDBusConnection *connection, const char *sender,
-                                const char *action, GCancellable *cancellable, GAsyncReadyCallback callback,
-                                gpointer user_data)
+                                const char *action, gboolean interactive, GCancellable *cancellable,
+                                GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (authority, cancellable, callback, user_data);
 

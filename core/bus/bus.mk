@@ -11,7 +11,8 @@ libbbcore_la_SOURCES += \
 	%D%/bb-bus-private.h \
 	%D%/bb-bus-slave.c \
 	%D%/bb-bus.c %D%/bb-bus.h \
-	%D%/bb-owner-authority.c
+	%D%/bb-owner-authority.c \
+	%D%/bb-polkit-authority.c
 nodist_libbbcore_la_SOURCES += %D%/bb-bus-info.c %D%/bb-bus-info.h
 BUILT_SOURCES += %D%/bb-bus-info.h
 CLEANFILES += %D%/bb-bus-info.c %D%/bb-bus-info.h
