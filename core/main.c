@@ -13,6 +13,7 @@
 #include "bb-host.h"
 #include "bb-log-writer.h"
 #include "bb-log.h"
+#include "bb-watchdog.h"
 
 #define BUS_NAME "org.bbhost"
 
@@ -42,6 +43,7 @@ typedef struct
   GDBusConnection *connection;
   gboolean is_system_bus;
   BbBus *bus;
+  BbWatchdog *watchdog;
   guint name_id;
   gboolean stopping;
   gboolean started;
@@ -163,6 +165,7 @@ name_acquired_cb (GDBusConnection *connection, const char *name, gpointer user_d
   Daemon *self = user_data;
 
   self->started = TRUE;
+  self->watchdog = bb_watchdog_new (bb_host_get_loop (self->host));
   sd_notify (FALSE, "READY=1");
   bb_log_host (G_LOG_LEVEL_MESSAGE, "bbhostd " PACKAGE_VERSION " is ready: %u slaves",
                bb_slave_manager_count (bb_host_get_slaves (self->host)));
@@ -288,6 +291,7 @@ run (const Options *options)
   while (g_main_context_iteration (NULL, FALSE))
     ;
   g_clear_object (&daemon.bus);
+  g_clear_pointer (&daemon.watchdog, bb_watchdog_free);
   g_clear_object (&daemon.host);
   g_dbus_connection_flush_sync (daemon.connection, NULL, NULL);
   g_clear_object (&daemon.connection);

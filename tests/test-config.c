@@ -392,8 +392,8 @@ test_passwords (Fixture *f, gconstpointer data G_GNUC_UNUSED)
 
   write_file (f, "empty", 0600, "\nsecond\n");
   expected = g_strdup_printf (
-    "bbhost.conf: [slave none] password: is missing; give password=, or password_file=\n"
-    "bbhost.conf: [slave none2] password: is missing; give password=, or password_file=, or password=auto\n"
+    "bbhost.conf: [slave none] password: is missing; give password=, password_file= or password_credential=\n"
+    "bbhost.conf: [slave none2] password: is missing; give password=, password_file= or password_credential=, or password=auto\n"
     "bbhost.conf: [slave empty] password: is empty; give the slave's password\n"
     "bbhost.conf: [slave auto] password: \"auto\" is for on-demand slaves only; give the slave's password\n"
     "bbhost.conf: [slave both] password_file: is given beside password; keep one of them\n"
@@ -410,6 +410,38 @@ test_passwords (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_null (find_slave (f, "a")->settings->password);
   g_assert_false (find_slave (f, "b")->settings->auto_password);
   g_assert_cmpstr (find_slave (f, "b")->settings->password, ==, " auto");
+}
+
+static void
+test_password_credential (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  const char *contents = "[slave a]\npassword_credential=bot-a\n";
+  const char *template
+    = "[template t]\npassword=weak\n[slave a]\ntemplate=t\npassword_credential=bot-a\n";
+  g_autofree char *folder = g_build_filename (f->dir, "credentials", NULL);
+  g_autofree char *empty = NULL;
+
+  assert_errors (f, contents,
+                 "bbhost.conf: [slave a] password_credential: systemd has handed over no credentials; add "
+                 "LoadCredential=bot-a:PATH to the unit with systemctl edit bbhost, and restart it\n");
+  g_setenv ("CREDENTIALS_DIRECTORY", folder, TRUE);
+  assert_errors (f, contents,
+                 "bbhost.conf: [slave a] password_credential: systemd has handed over no credential \"bot-a\"; add "
+                 "LoadCredential=bot-a:PATH to the unit with systemctl edit bbhost, and restart it\n");
+  assert_errors (f, "[slave a]\npassword_credential=../bbhost.conf\n[slave b]\npassword_credential=x\npassword=y\n",
+                 "bbhost.conf: [slave a] password_credential: \"../bbhost.conf\" is not the name of a credential\n"
+                 "bbhost.conf: [slave b] password_credential: is given beside password; keep one of them\n");
+  /* The group's rights are the mask of an access list, as systemd makes it. */
+  write_file (f, "credentials/bot-a", 0440, "");
+  empty = g_strdup_printf ("bbhost.conf: [slave a] password_credential: the first line of %s/bot-a is not a password\n",
+                           folder);
+  assert_errors (f, contents, empty);
+  write_file (f, "credentials/bot-a", 0440, "from systemd\n");
+  assert_errors (f, contents, "");
+  g_assert_cmpstr (find_slave (f, "a")->settings->password, ==, "from systemd");
+  assert_errors (f, template, "");
+  g_assert_cmpstr (find_slave (f, "a")->settings->password, ==, "from systemd");
+  g_unsetenv ("CREDENTIALS_DIRECTORY");
 }
 
 /* S17 */
@@ -841,6 +873,7 @@ main (int argc, char **argv)
   ADD ("/config/rights", test_rights);
   ADD ("/config/secrets-stay-secret", test_secrets_stay_secret);
   ADD ("/config/passwords", test_passwords);
+  ADD ("/config/password-credential", test_password_credential);
   ADD ("/config/ranges", test_ranges);
   ADD ("/config/templates", test_templates);
   ADD ("/config/properties", test_properties);

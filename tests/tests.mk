@@ -26,4 +26,5 @@ include %D%/openstack.mk
 include %D%/smtp.mk
 include %D%/libvirt.mk
 include %D%/integration.mk
+include %D%/packages/packages.mk
 include %D%/torture/torture.mk

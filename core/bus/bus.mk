@@ -16,7 +16,6 @@ libbbcore_la_SOURCES += \
 nodist_libbbcore_la_SOURCES += %D%/bb-bus-info.c %D%/bb-bus-info.h
 BUILT_SOURCES += %D%/bb-bus-info.h
 CLEANFILES += %D%/bb-bus-info.c %D%/bb-bus-info.h
-EXTRA_DIST += %D%/org.bbhost.xml
 
 %D%/bb-bus-info.h: %D%/org.bbhost.xml
 	$(AM_V_GEN)$(MKDIR_P) %D% && $(GDBUS_CODEGEN) --interface-info-header --c-namespace BbBus --pragma-once \

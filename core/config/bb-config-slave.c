@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <glib/gstdio.h>
+
 /* Of a password in a file of its own; also of its line end. */
 #define MAX_PASSWORD_FILE 4096
 
@@ -30,21 +32,19 @@ get_settings_options (const Source *source)
   return source->type != NULL ? bb_latent_slave_options : bb_static_slave_options;
 }
 
-static gboolean
-is_password_key (const char *key)
-{
-  return g_str_equal (key, "password") || g_str_equal (key, "password_file");
-}
+/* One choice: a slave that makes it does not get another one from its template. */
+static const char *const password_keys[] = { "password", "password_file", "password_credential", NULL };
 
-/* Whether the slave itself says it, so that the template's word does not count. The two ways to give a password are
- * one choice. */
+/* Whether the slave itself says it, so that the template's word does not count. */
 static gboolean
 is_overridden (const Source *source, const char *key)
 {
-  if (is_password_key (key))
-    return bb_config_group_get (source->group, "password") != NULL ||
-           bb_config_group_get (source->group, "password_file") != NULL;
-  return bb_config_group_get (source->group, key) != NULL;
+  if (!g_strv_contains (password_keys, key))
+    return bb_config_group_get (source->group, key) != NULL;
+  for (guint i = 0; password_keys[i] != NULL; i++)
+    if (bb_config_group_get (source->group, password_keys[i]) != NULL)
+      return TRUE;
+  return FALSE;
 }
 
 /* The group that a key of this slave comes from. */
@@ -140,18 +140,18 @@ check_required (BbConfigLoader *loader, Source *source)
 
 /* The first line of a file; NULL when it has said what is wrong with it. */
 static char *
-read_password (BbConfigLoader *loader, const BbConfigGroup *group, const char *path)
+read_password (BbConfigLoader *loader, const BbConfigGroup *group, const char *key, const char *path)
 {
   char text[MAX_PASSWORD_FILE];
   gssize length;
   int fd;
 
-  if (!bb_config_check_secret_file (loader, group, "password_file", path))
+  if (!bb_config_check_secret_file (loader, group, key, path))
     return NULL;
   fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   length = fd >= 0 ? read (fd, text, sizeof text - 1) : -1;
   if (length < 0)
-    bb_config_error (loader, group, "password_file", "%s: %s", path, g_strerror (errno));
+    bb_config_error (loader, group, key, "%s: %s", path, g_strerror (errno));
   if (fd >= 0)
     close (fd);
   if (length < 0)
@@ -160,8 +160,59 @@ read_password (BbConfigLoader *loader, const BbConfigGroup *group, const char *p
   text[strcspn (text, "\r\n")] = '\0';
   if (*text != '\0' && g_utf8_validate (text, -1, NULL))
     return g_strdup (text);
-  bb_config_error (loader, group, "password_file", "the first line of %s is not a password", path);
+  bb_config_error (loader, group, key, "the first line of %s is not a password", path);
   return NULL;
+}
+
+/* From the folder that systemd makes for the service. */
+static char *
+read_credential (BbConfigLoader *loader, const BbConfigGroup *group, const char *name)
+{
+  const char *key = "password_credential";
+  const char *folder = g_getenv ("CREDENTIALS_DIRECTORY");
+  g_autofree char *path = NULL;
+
+  if (*name == '\0' || strchr (name, '/') != NULL || g_str_equal (name, ".") || g_str_equal (name, ".."))
+    {
+      bb_config_error (loader, group, key, "\"%s\" is not the name of a credential", name);
+      return NULL;
+    }
+  if (folder == NULL || *folder == '\0')
+    {
+      bb_config_error (loader, group, key,
+                       "systemd has handed over no credentials; add LoadCredential=%s:PATH to the unit with "
+                       "systemctl edit bbhost, and restart it",
+                       name);
+      return NULL;
+    }
+  path = g_build_filename (folder, name, NULL);
+  if (g_access (path, F_OK) == 0)
+    return read_password (loader, group, key, path);
+  bb_config_error (loader, group, key,
+                   "systemd has handed over no credential \"%s\"; add LoadCredential=%s:PATH to the unit with "
+                   "systemctl edit bbhost, and restart it",
+                   name, name);
+  return NULL;
+}
+
+/* Whether at most one of the keys is there; the later ones are complained of. */
+static gboolean
+is_one_choice (BbConfigLoader *loader, const Source *source)
+{
+  const char *first = NULL;
+  gboolean good = TRUE;
+
+  for (guint i = 0; password_keys[i] != NULL; i++)
+    {
+      if (find_value (source, password_keys[i]) == NULL)
+        continue;
+      if (first != NULL)
+        bb_config_error (loader, find_origin (source, password_keys[i]), password_keys[i],
+                         "is given beside %s; keep one of them", first);
+      good = good && first == NULL;
+      first = first != NULL ? first : password_keys[i];
+    }
+  return good;
 }
 
 static void
@@ -169,17 +220,22 @@ check_password (BbConfigLoader *loader, Source *source)
 {
   BbSlaveSettings *settings = source->settings;
   gboolean is_auto = settings->auto_password;
-  const char *given = find_value (source, "password");
-  const char *file = find_value (source, "password_file");
+  gboolean any = FALSE;
 
-  if (given != NULL && file != NULL)
-    bb_config_error (loader, find_origin (source, "password_file"), "password_file",
-                     "is given beside password; keep one of them");
-  else if (given == NULL && file == NULL)
-    bb_config_error (loader, source->group, "password", "is missing; give password=, or password_file=%s",
+  for (guint i = 0; password_keys[i] != NULL; i++)
+    any = any || find_value (source, password_keys[i]) != NULL;
+  if (!is_one_choice (loader, source))
+    return;
+  if (!any)
+    bb_config_error (loader, source->group, "password",
+                     "is missing; give password=, password_file= or password_credential=%s",
                      source->type != NULL ? ", or password=auto" : "");
   else if (settings->password_file != NULL)
-    settings->password = read_password (loader, find_origin (source, "password_file"), settings->password_file);
+    settings->password = read_password (loader, find_origin (source, "password_file"), "password_file",
+                                        settings->password_file);
+  else if (settings->password_credential != NULL)
+    settings->password = read_credential (loader, find_origin (source, "password_credential"),
+                                          settings->password_credential);
   else if (!is_auto && settings->password != NULL && *settings->password == '\0')
     bb_config_error (loader, find_origin (source, "password"), "password", "is empty; give the slave's password");
 }

@@ -22,6 +22,8 @@ G_DEFINE_BOXED_TYPE (BbSlaveSettings, bb_slave_settings, bb_slave_settings_ref, 
   OPTION (password, STRING, NULL, 0, 0, BB_OPTION_SECRET,                                                              \
           N_("What the slave must know to log in; \"auto\" makes a fresh one for each start of an on-demand slave.")), \
   OPTION (password_file, PATH, NULL, 0, 0, 0, N_("A file whose first line is the password.")),                        \
+  OPTION (password_credential, STRING, NULL, 0, 0, 0,                                                                  \
+          N_("The password is the first line of the credential of this name, which systemd hands to the service.")),   \
   OPTION (max_builds, INTEGER, "none", 1, 100000, BB_OPTION_NONE_ALLOWED,                                              \
           N_("Most builds at once on this slave, over all builders.")),                                               \
   OPTION (keepalive_interval, SECONDS, "3600", 0.1, DAY, BB_OPTION_NONE_ALLOWED,                                       \

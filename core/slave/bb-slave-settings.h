@@ -12,6 +12,7 @@ struct _BbSlaveSettings
 {
   char *password;          /* NULL with auto_password */
   char *password_file;
+  char *password_credential;
   gint64 max_builds;       /* 0: no limit */
   double keepalive_interval; /* seconds; 0: off */
   char **notify_on_missing; /* NULL or empty: nobody */
