@@ -13,6 +13,7 @@
 #include "bb-host.h"
 #include "bb-log-writer.h"
 #include "bb-log.h"
+#include "bb-open-instances.h"
 #include "bb-watchdog.h"
 
 #define BUS_NAME "org.bbhost"
@@ -32,6 +33,7 @@ typedef struct
   char *bus;
   double shutdown_grace;
   gboolean check_config;
+  gboolean list_open_instances;
   gboolean verbose;
   gboolean version;
 } Options;
@@ -65,6 +67,8 @@ parse_options (int *argc, char ***argv, Options *options, GError **error)
       "How long running builds may go on after SIGTERM (60)", "SECONDS" },
     { "check-config", 0, 0, G_OPTION_ARG_NONE, &options->check_config,
       "Print every error and warning of the configuration and exit", NULL },
+    { "list-open-instances", 0, 0, G_OPTION_ARG_NONE, &options->list_open_instances,
+      "Print what the ledger says is not gone, whether bbhostd runs or not, and exit", NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Log more", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, "Print the version and exit", NULL },
     { 0 },
@@ -103,6 +107,18 @@ check_config (const Options *options)
   for (guint i = 0; i < warnings->len; i++)
     g_printerr ("warning: %s\n", (const char *) g_ptr_array_index (warnings, i));
   return config != NULL ? EXIT_IN_ORDER : EXIT_CONFIGURATION;
+}
+
+static int
+list_open_instances (const Options *options)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (bb_open_instances_print (options->config_path, (const char *const *) options->plugin_directories,
+                               options->state_directory, &error))
+    return EXIT_IN_ORDER;
+  g_printerr ("bbhostd: %s\n", error->message);
+  return EXIT_WHILE_RUNNING;
 }
 
 static void
@@ -325,7 +341,10 @@ main (int argc, char **argv)
   if (options.bus == NULL)
     options.bus = g_strdup ("system");
   bb_log_writer_install (options.verbose);
-  status = options.check_config ? check_config (&options) : run (&options);
+  if (options.list_open_instances)
+    status = list_open_instances (&options);
+  else
+    status = options.check_config ? check_config (&options) : run (&options);
 
   g_free (options.config_path);
   g_strfreev (options.plugin_directories);

@@ -2,4 +2,5 @@
 libbbcore_la_SOURCES += %D%/bb-host.h
 libbbcore_la_SOURCES += %D%/bb-host.c
 libbbcore_la_SOURCES += %D%/bb-build-notices.c %D%/bb-build-notices.h
+libbbcore_la_SOURCES += %D%/bb-open-instances.c %D%/bb-open-instances.h
 libbbcore_la_SOURCES += %D%/bb-watchdog.c %D%/bb-watchdog.h

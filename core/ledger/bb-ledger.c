@@ -671,6 +671,12 @@ open_rows_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
                          g_steal_pointer (&task));
 }
 
+GVariant *
+bb_ledger_open_condition (void)
+{
+  return g_variant_new_parsed ("{'state': <['intended', 'requested', 'running', 'parked', 'stopping']>}");
+}
+
 void
 bb_ledger_load_async (BbLedger *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
@@ -680,9 +686,8 @@ bb_ledger_load_async (BbLedger *self, GCancellable *cancellable, GAsyncReadyCall
 
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, bb_ledger_load_async);
-  bb_store_select_async (self->store, &bb_table_instances,
-                         g_variant_new_parsed ("{'state': <['intended', 'requested', 'running', 'parked', 'stopping']>}"),
-                         "number", -1, cancellable, open_rows_read_cb, task);
+  bb_store_select_async (self->store, &bb_table_instances, bb_ledger_open_condition (), "number", -1, cancellable,
+                         open_rows_read_cb, task);
 }
 
 gboolean

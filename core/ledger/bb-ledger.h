@@ -36,6 +36,9 @@ typedef struct
 BbLedger *bb_ledger_new (BbStore *store, BbClock *clock);
 void bb_ledger_set_limits (BbLedger *self, const BbLedgerLimits *limits);
 
+/* Which rows of bb_table_instances are open. (transfer floating) */
+GVariant *bb_ledger_open_condition (void);
+
 /* Reads the open rows; before anything else is asked of it. */
 void bb_ledger_load_async (BbLedger *self, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_ledger_load_finish (BbLedger *self, GAsyncResult *result, GError **error);

@@ -142,9 +142,9 @@ make_id (void)
 }
 
 static gboolean
-open_handle (BbSqliteDatabase *self, const char *path, GError **error)
+open_handle (BbSqliteDatabase *self, const char *path, int access, GError **error)
 {
-  int status = sqlite3_open_v2 (path, &self->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+  int status = sqlite3_open_v2 (path, &self->handle, access | SQLITE_OPEN_NOMUTEX, NULL);
 
   if (status != SQLITE_OK)
     return bb_sqlite_database_set_open_error (self, error);
@@ -198,7 +198,8 @@ make_file (BbSqliteDatabase *self, GError **error)
   if (fd < 0)
     return set_file_error (path, errno, error);
   close (fd);
-  filled = open_handle (self, path, error) && (fill_new_file (self) || bb_sqlite_database_set_error (self, error));
+  filled = open_handle (self, path, SQLITE_OPEN_READWRITE, error)
+           && (fill_new_file (self) || bb_sqlite_database_set_error (self, error));
   g_clear_pointer (&self->handle, sqlite3_close);
   if (!filled)
     {
@@ -287,7 +288,7 @@ open_file (BbSqliteDatabase *self, GError **error)
     return set_file_error (self->path, errno, error);
   if (status.st_size == 0)
     return bb_sqlite_database_set_damaged (self, "it is empty", error);
-  if (!open_handle (self, self->path, error) || !check_marks (self, error))
+  if (!open_handle (self, self->path, SQLITE_OPEN_READWRITE, error) || !check_marks (self, error))
     return FALSE;
   /* FULL: in WAL mode each commit is on disk when it returns, also over a loss of power. */
   if (!bb_sqlite_execute (self->handle, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
@@ -301,15 +302,32 @@ open_file (BbSqliteDatabase *self, GError **error)
   return read_id (self, error);
 }
 
-BbSqliteDatabase *
-bb_sqlite_database_open (const char *directory, GError **error)
+static BbSqliteDatabase *
+database_new (const char *directory)
 {
-  g_autoptr (BbSqliteDatabase) self = g_new0 (BbSqliteDatabase, 1);
+  BbSqliteDatabase *self = g_new0 (BbSqliteDatabase, 1);
 
   self->lock_fd = -1;
   self->directory = g_strdup (directory);
   self->path = g_build_filename (directory, "bbhost.db", NULL);
   self->statements = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) sqlite3_finalize);
+  return self;
+}
+
+BbSqliteDatabase *
+bb_sqlite_database_open_to_read (const char *directory, GError **error)
+{
+  g_autoptr (BbSqliteDatabase) self = database_new (directory);
+
+  if (!open_handle (self, self->path, SQLITE_OPEN_READONLY, error) || !check_marks (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+BbSqliteDatabase *
+bb_sqlite_database_open (const char *directory, GError **error)
+{
+  g_autoptr (BbSqliteDatabase) self = database_new (directory);
 
   if (g_mkdir_with_parents (directory, 0700) < 0)
     {

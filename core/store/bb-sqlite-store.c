@@ -318,6 +318,20 @@ bb_sqlite_store_open (const char *directory, GError **error)
   return g_steal_pointer (&self);
 }
 
+GPtrArray *
+bb_sqlite_store_peek (const char *directory, const BbTable *table, GVariant *where, const char *order_by,
+                      GError **error)
+{
+  g_autoptr (GVariant) condition = g_variant_ref_sink (where);
+  g_autofree char *path = g_build_filename (directory, "bbhost.db", NULL);
+  g_autoptr (BbSqliteDatabase) database = NULL;
+
+  if (!g_file_test (path, G_FILE_TEST_EXISTS))
+    return g_ptr_array_new ();
+  database = bb_sqlite_database_open_to_read (directory, error);
+  return database != NULL ? bb_sqlite_database_select (database, table, condition, order_by, -1, error) : NULL;
+}
+
 const char *
 bb_sqlite_store_get_id (BbSqliteStore *self)
 {

@@ -19,6 +19,18 @@ G_DECLARE_FINAL_TYPE (BbSqliteStore, bb_sqlite_store, BB, SQLITE_STORE, GObject)
  * place of one that was moved aside has the same id, and so finds the instances of that one.
  */
 BbSqliteStore *bb_sqlite_store_open (const char *directory, GError **error);
+
+/**
+ * bb_sqlite_store_peek:
+ * @where: (transfer floating): as for bb_store_select_async()
+ *
+ * Reads rows of a store that a daemon may have open at the same time, and changes nothing. Blocks: for programs that only look.
+ *
+ * Returns: (transfer container) (element-type GVariant): the rows; none when there is no store
+ */
+GPtrArray *bb_sqlite_store_peek (const char *directory, const BbTable *table, GVariant *where, const char *order_by,
+                                 GError **error);
+
 const char *bb_sqlite_store_get_id (BbSqliteStore *self);  /* 32 hexadecimal digits */
 gboolean bb_sqlite_store_is_new (BbSqliteStore *self);     /* was made by this open */
 void bb_sqlite_store_close (BbSqliteStore *self);          /* waits for all writes; at the end of main() */

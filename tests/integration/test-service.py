@@ -84,6 +84,42 @@ class Files(bbtest.Case):
         self.assertEqual((done.returncode, done.stdout), (0, ''))
 
 
+class OpenInstances(bbtest.Case):
+    def listed(self):
+        done = subprocess.run([bbtest.BBHOSTD, '--list-open-instances', '--state-dir', self.daemon.dir('state')],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=bbtest.DEADLINE,
+                              env=bbtest.program_environment())
+        self.assertEqual((done.returncode, done.stderr), (0, ''))
+        return done.stdout
+
+    def test_listed(self):
+        """D16: what is not gone can be asked for with a daemon, after it was killed, and before there was one"""
+        self.start_daemon('[slave s]\ntype=local\npassword=auto\nargv=sleep;600;\n' + bbtest.Daemon.listener(None))
+        self.assertEqual(self.listed(), '')
+        self.daemon.bbctl('substantiate', 's')
+        bbtest.wait_until(lambda: [i for i in self.daemon.json('instances') if i['instance_id']], 'an instance')
+        line = self.listed()
+        self.assertRegex(line, r'^local \d+-\S+ of slave s, running since \d{4}-\S+Z\n$')
+        self.daemon.kill()
+        self.assertEqual(self.listed(), line)
+        self.daemon.start()
+        self.assertEqual(self.daemon.stop(), 0)
+        self.assertEqual(self.listed(), '')
+        shutil.rmtree(self.daemon.dir('state'))
+        self.assertEqual(self.listed(), '')
+
+    def test_damaged(self):
+        """D16: a ledger that can't be read is not an empty one"""
+        self.start_daemon(bbtest.Daemon.listener(None))
+        self.daemon.stop()
+        self.daemon.dir.write('state/bbhost.db', 'nonsense' * 1000)
+        done = subprocess.run([bbtest.BBHOSTD, '--list-open-instances', '--state-dir', self.daemon.dir('state')],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=bbtest.DEADLINE,
+                              env=bbtest.program_environment())
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertIn('bbhost.db is damaged', done.stderr)
+
+
 class Watchdog(bbtest.Case):
     def test_fed(self):
         """systemd's watchdog is fed while events are served, and no longer"""
