@@ -447,7 +447,7 @@ test_build (Fixture *f, gconstpointer data)
   assert_string (finished, "Reason", "not needed");
   assert_call (f, "/org/bbhost/builds/1", PROPERTIES, "Get", "('org.bbhost.Build1', 'Number')", "(<uint64 1>,)");
   assert_call (f, HOST, "GetBuild", "(uint64 1,)", "(objectpath '/org/bbhost/builds/1',)");
-  assert_refused (f, BUILD_1, "Cancel", "('again',)", "org.bbhost.Error.WrongState", "build 1 has finished");
+  assert_refused (f, BUILD_1, "Cancel", "('again',)", "org.bbhost.Error.WrongState", "build 1 has ended: cancelled");
   assert_refused (f, BUILD_1, "OpenLog", "('', '')", "org.bbhost.Error.NoSuchLog",
                   "no step has a log \"stdio\"; there are: none");
 }

@@ -93,11 +93,15 @@ row_for_cancel_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   BbBusCall *call = user_data;
   GError *error = NULL;
   g_autoptr (GVariant) row = bb_bus_build_find_row_finish (BB_BUS (source), result, &error);
+  const char *how = "";
 
   if (row == NULL)
-    bb_bus_call_fail (call, error);
-  else
-    bb_bus_call_fail_new (call, BB_ERROR_WRONG_STATE, "build %s has finished", call->element);
+    {
+      bb_bus_call_fail (call, error);
+      return;
+    }
+  g_variant_lookup (row, "result", "&s", &how);
+  bb_bus_call_fail_new (call, BB_ERROR_WRONG_STATE, "build %s has ended: %s", call->element, how);
 }
 
 static void
