@@ -35,12 +35,13 @@ busservice_DATA = %D%/org.bbhost.service
 businterfacedir = $(datadir)/dbus-1/interfaces
 dist_businterface_DATA = core/bus/org.bbhost.xml
 polkitactiondir = $(datadir)/polkit-1/actions
-dist_polkitaction_DATA = %D%/org.bbhost.policy
+polkitaction_DATA = %D%/org.bbhost.policy
 
-substituted_data = $(systemdunit_DATA) $(sysusers_DATA) $(tmpfiles_DATA) $(buspolicy_DATA) $(busservice_DATA)
+substituted_data = $(systemdunit_DATA) $(sysusers_DATA) $(tmpfiles_DATA) $(buspolicy_DATA) $(busservice_DATA) \
+	$(polkitaction_DATA)
 CLEANFILES += $(substituted_data)
 EXTRA_DIST += %D%/bbhost.service.in %D%/bbhost.sysusers.in %D%/bbhost.tmpfiles.in %D%/org.bbhost.conf.in \
-	%D%/org.bbhost.service.in
+	%D%/org.bbhost.service.in %D%/org.bbhost.policy.in
 # Not by configure, which knows these folders only as text with variables in it.
 substitute = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's,@sbindir\@,$(sbindir),g' -e 's,@bindir\@,$(bindir),g' \
 	-e 's,@localstatedir\@,$(localstatedir),g' -e 's,@bbhostconfdir\@,$(bbhostconfdir),g' \
@@ -52,6 +53,8 @@ substitute = $(AM_V_GEN)$(MKDIR_P) $(@D) && $(SED) -e 's,@sbindir\@,$(sbindir),g
 %D%/tmpfiles/bbhost.conf: %D%/bbhost.tmpfiles.in Makefile
 	$(substitute)
 %D%/org.bbhost.conf: %D%/org.bbhost.conf.in Makefile
+	$(substitute)
+%D%/org.bbhost.policy: %D%/org.bbhost.policy.in Makefile
 	$(substitute)
 %D%/org.bbhost.service: %D%/org.bbhost.service.in Makefile
 	$(substitute)

@@ -1,7 +1,7 @@
 # debian: the packages of Debian; a package is built from the tarball as well as from a checkout
 EXTRA_DIST += \
-	%D%/bbhost-doc.docs \
 	%D%/bbhost-doc.examples \
+	%D%/bbhost-doc.install \
 	%D%/bbhost-plugin-ec2.docs \
 	%D%/bbhost-plugin-ec2.install \
 	%D%/bbhost-plugin-ec2.prerm \

@@ -31,3 +31,13 @@ EXTRA_DIST += %D%/man/bbhostd.8.in %D%/man/bbctl.1.in %D%/man/bbhost.conf.5.in %
 $(pages): %D%/man/%: %D%/man/%.in %D%/make-manual$(EXEEXT) plugins/local/local.la
 	$(AM_V_GEN)$(MKDIR_P) %D%/man && ASAN_OPTIONS=detect_leaks=0 %D%/make-manual$(EXEEXT) $< \
 	  plugins/local/.libs plugins/ec2/.libs plugins/libvirt/.libs plugins/openstack/.libs plugins/smtp/.libs >$@.new && mv $@.new $@
+
+# For administrators, and for programs: D-Bus, out of the description that the code is made from.
+docfiles = README.md %D%/architecture.md %D%/migrating.md %D%/operations.md %D%/performance.md %D%/security.md %D%/testing.md \
+	%D%/writing-a-plugin.md
+dist_doc_DATA = $(docfiles)
+nodist_doc_DATA = %D%/dbus.md
+CLEANFILES += %D%/dbus.md
+EXTRA_DIST += %D%/make-dbus.py
+%D%/dbus.md: %D%/make-dbus.py core/bus/org.bbhost.xml core/bb-error.h core/bus/bb-bus-face.h
+	$(AM_V_GEN)$(MKDIR_P) %D% && $(PYTHON3) $(srcdir)/%D%/make-dbus.py >$@.new && mv $@.new $@

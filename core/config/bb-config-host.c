@@ -37,6 +37,8 @@ const BbOption bb_config_host_options[] = {
   OPTION (reconcile_interval, SECONDS, "300", 1, DAY, 0, N_("Seconds between comparisons of ledger and clouds.")),
   OPTION (login_grace, SECONDS, "300", 0, DAY, 0,
           N_("How long slaves may take to come back after a restart before they count as lost.")),
+  OPTION (metrics_file, PATH, NULL, 0, 0, 0,
+          N_("A file of figures for the textfile collector of Prometheus' node_exporter; its name must end in \".prom\".")),
   { 0 },
 };
 #undef OWNER

@@ -25,6 +25,7 @@ typedef struct
   double instance_max_lifetime; /* seconds; 0: no limit */
   double reconcile_interval;
   double login_grace;
+  char *metrics_file; /* NULL: none */
 } BbHostConfig;
 
 typedef struct

@@ -4,6 +4,7 @@
 #include "bb-build-notices.h"
 #include "bb-log.h"
 #include "bb-loop-delay.h"
+#include "bb-metrics.h"
 #include "bb-notice-queue.h"
 #include "bb-reaper.h"
 #include "bb-sqlite-store.h"
@@ -30,6 +31,7 @@ struct _BbHost
   BbBuildMaster *builds;
   BbNoticeQueue *notices;
   BbBuildNotices *build_notices;
+  BbMetrics *metrics;
   GPtrArray *listeners; /* of BbListener (owned), in the order of the configuration's listeners */
   GCancellable *cancellable;
 };
@@ -45,6 +47,7 @@ bb_host_dispose (GObject *object)
   if (self->reaper != NULL)
     bb_reaper_shutdown (self->reaper);
   g_clear_pointer (&self->listeners, g_ptr_array_unref);
+  g_clear_object (&self->metrics);
   g_clear_object (&self->build_notices);
   g_clear_object (&self->notices);
   g_clear_object (&self->builds);
@@ -259,6 +262,7 @@ apply_config (BbHost *self, BbConfig *config)
   bb_notice_queue_apply (self->notices, config, self->plugins);
   bb_build_notices_apply (self->build_notices, config);
   bb_build_master_apply (self->builds, config);
+  bb_metrics_apply (self->metrics, host->metrics_file, host->name);
   g_set_object (&self->config, config);
 }
 
@@ -410,6 +414,7 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
   bb_slave_manager_set_reaper (self->slaves, self->reaper);
   self->builds = bb_build_master_new (self->slaves, self->loop, BB_STORE (self->store), self->state_directory);
   self->notices = bb_notice_queue_new (BB_STORE (self->store), self->loop);
+  self->metrics = bb_metrics_new (self->loop, self->slaves, self->builds, self->ledger);
   self->build_notices
     = bb_build_notices_new (self->builds, self->notices, BB_STORE (self->store), self->state_directory);
   return TRUE;

@@ -84,6 +84,67 @@ class Files(bbtest.Case):
         self.assertEqual((done.returncode, done.stdout), (0, ''))
 
 
+class Documentation(bbtest.Case):
+    def test_dbus(self):
+        """the page about D-Bus has every member of the interfaces, and the right that each change needs"""
+        with open(os.path.join(bbtest.BUILDDIR, 'doc', 'dbus.md'), encoding='utf-8') as f:
+            page = f.read()
+        with open(os.path.join(bbtest.SRCDIR, 'core', 'bus', 'org.bbhost.xml'), encoding='utf-8') as f:
+            interfaces = f.read()
+        members = re.findall(r'<(?:method|signal) name="(\w+)"', interfaces)
+        self.assertEqual([name for name in members if '**%s**' % name not in page], [])
+        properties = re.findall(r'<property name="(\w+)"', interfaces)
+        self.assertEqual([name for name in properties if '| `%s` |' % name not in page], [])
+        for line in ('**SubmitBuild** (builder `s`, options `a{sv}`) → build `o`, needs `org.bbhost.run-builds`',
+                     '**Pause** (), needs `org.bbhost.manage-slaves`', '**Forget** (why `s`), needs `org.bbhost.manage-host`',
+                     '**ListSlaves** () → slaves `aa{sv}`\n', '| `org.bbhost.Error.NotAuthorized` |'):
+            self.assertIn(line, page)
+
+
+class Metrics(bbtest.Case):
+    LINE = re.compile(r'^(# (HELP|TYPE) \S+ .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9.e+-]+)$')
+
+    def read(self, path):
+        if not os.path.exists(path):
+            return None
+        with open(path) as f:
+            text = f.read()
+        for line in text.splitlines():
+            self.assertRegex(line, self.LINE)
+        return dict(line.rsplit(' ', 1) for line in text.splitlines() if not line.startswith('#'))
+
+    def test_written(self):
+        """[host] metrics_file: figures in Prometheus' format, readable by others, always whole; a folder that is missing is waited for"""
+        directory = bbtest.TempDir()
+        self.addCleanup(directory.remove)
+
+        def configuration(path):
+            return ('[host]\nname=build\nmetrics_file=%s\n[slave s-{1..3}]\npassword=x\n[builder b]\nslavenames=s-*;\n'
+                    'steps=s;\n[step s]\ncommand=true\n' % path + bbtest.Daemon.listener(None))
+        path = directory('bbhost.prom')
+        daemon = self.start_daemon(configuration(path))
+        wait = bbtest.wait_until
+        values = wait(lambda: self.read(path), 'metrics')
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        self.assertTrue([name for name in values if re.match(r'bbhost_info\{version="\S+",host="build"\}$', name)], values)
+        self.assertEqual((values['bbhost_slaves'], values['bbhost_slaves_attached'], values['bbhost_instances']),
+                         ('3', '0', '0'))
+        daemon.bbctl('cancel', daemon.submit('b'))
+        daemon.submit('b')
+        daemon.bbctl('reload')  # writes at once
+        wait(lambda: self.read(path)['bbhost_builds_finished_total{result="cancelled"}'] == '1', 'the build to be counted')
+        self.assertEqual(self.read(path)['bbhost_builds_pending'], '1')
+        other = directory('no-folder', 'bbhost.prom')
+        daemon.configure(configuration(other))
+        daemon.bbctl('reload')
+        daemon.wait_log(r'\[host\] metrics_file: \S+/no-folder/bbhost.prom: No such file or directory')
+        os.mkdir(os.path.dirname(other))
+        daemon.bbctl('reload')
+        wait(lambda: self.read(other), 'metrics in the new place')
+        daemon.stop()
+        self.assertEqual(os.listdir(os.path.dirname(other)), ['bbhost.prom'])
+
+
 class OpenInstances(bbtest.Case):
     def listed(self):
         done = subprocess.run([bbtest.BBHOSTD, '--list-open-instances', '--state-dir', self.daemon.dir('state')],

@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The Debian packages, as an administrator meets them: built twice and compared, looked at by lintian, and installed into a
+clean system (debootstrap), where the service's command is run by its user on a system bus with polkit; a plugin is added,
+used and removed; an upgrade and a purge. `make check-packages` runs this; it needs root, and Debian's archive.
+
+The last line is the sum. The cases are in order, and each goes on where the one before it ended.
+"""
+import glob
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'integration'))
+import bbtest  # noqa: E402
+from bbtest import wait_until  # noqa: E402
+
+# For what others' servers and a busy machine have a part in.
+LONG = 1800
+PLUGINS = ('ec2', 'libvirt', 'openstack', 'smtp')
+
+LOCAL = '''[slave local-1]
+type=local
+password=auto
+build_wait_timeout=0
+[builder hello]
+slavenames=local-1;
+steps=hello;
+[step hello]
+command=echo hello from %(prop:slavename)s
+'''
+# Nothing listens there: that the plugin says so shows that it was called.
+CLOUD = '''[slave cloud-1]
+type=ec2
+password=auto
+region=local
+endpoint=http://127.0.0.1:9/
+identifier=key
+secret_identifier=secret
+instance_type=small
+ami=ami-1
+'''
+SLEEPER = '[slave sleeper]\ntype=local\npassword=auto\nargv=sleep;3600;\n'
+
+
+def run(*command, check=True, **options):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors='replace', timeout=LONG, **options)
+    if check and done.returncode != 0:
+        raise AssertionError('%s: exit status %d\n%s' % (' '.join(command), done.returncode, done.stdout[-6000:]))
+    return done
+
+
+def require(*programs):
+    for program in programs:
+        if not shutil.which(program, path=os.environ.get('PATH', '') + ':/usr/sbin:/sbin'):
+            raise unittest.SkipTest('there is no %s' % program)
+
+
+def read(*parts):
+    with open(os.path.join(*parts)) as f:
+        return f.read()
+
+
+class Builder:
+    """Packages from a clean copy of the sources."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.source = bbtest.SRCDIR
+
+    def has_history(self):
+        return subprocess.run(['git', '-C', self.source, 'rev-parse', '--verify', '-q', 'HEAD^:debian/control'],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+
+    def export(self, commit, target):
+        """What git has of a commit; without git the whole folder, which is then a tarball's."""
+        os.makedirs(target)
+        if os.path.exists(os.path.join(self.source, '.git')):
+            archive = subprocess.Popen(['git', '-C', self.source, 'archive', commit], stdout=subprocess.PIPE)
+            run_in = subprocess.run(['tar', '-x', '-C', target], stdin=archive.stdout)
+            if archive.wait() != 0 or run_in.returncode != 0:
+                raise AssertionError('git archive %s failed' % commit)
+        else:
+            run('cp', '-a', self.source + '/.', target)
+
+    def build(self, commit, name, options='nocheck', version=None):
+        """The folder with the packages."""
+        folder = self.directory(name)
+        source = os.path.join(folder, 'bbhost')
+        self.export(commit, source)
+        if version:
+            changelog = os.path.join(source, 'debian', 'changelog')
+            text = re.sub(r'\((.*?)\)', lambda m: '(%s%s)' % (m.group(1), version), read(changelog), count=1)
+            with open(changelog, 'w') as f:
+                f.write(text)
+        env = dict(os.environ, DEB_BUILD_OPTIONS='%s parallel=%d' % (options, os.cpu_count()), LC_ALL='C.UTF-8')
+        for variable in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'CFLAGS', 'CC', 'DESTDIR'):
+            env.pop(variable, None)
+        run('dpkg-buildpackage', '-b', '-us', '-uc', cwd=source, env=env)
+        return folder
+
+
+class Root:
+    """A clean Debian, in which nothing is started by itself."""
+
+    def __init__(self, path):
+        self.path = path
+        self.bus = self.daemon = None
+
+    @staticmethod
+    def find_mirror():
+        """Where this machine has its own packages from."""
+        suite = re.search(r'(?m)^VERSION_CODENAME=(\w+)', read('/etc/os-release')).group(1)
+        for path in sorted(glob.glob('/etc/apt/sources.list.d/*.sources')):
+            for stanza in re.split(r'\n\s*\n', read(path)):
+                uris = re.search(r'(?m)^URIs:\s*(\S+)', stanza)
+                if uris and re.search(r'(?m)^Suites:.*\b%s\b(?!-)' % suite, stanza):
+                    return suite, uris.group(1)
+        for path in ['/etc/apt/sources.list', *sorted(glob.glob('/etc/apt/sources.list.d/*.list'))]:
+            found = os.path.exists(path) and re.search(r'(?m)^deb\s+(?:\[.*?\]\s+)?(\S+)\s+%s\s' % suite, read(path))
+            if found:
+                return suite, found.group(1)
+        raise unittest.SkipTest('no archive of Debian is configured on this machine')
+
+    def make(self):
+        suite, mirror = self.find_mirror()
+        made = run('debootstrap', '--variant=minbase', suite, self.path, mirror, check=False)
+        if made.returncode != 0:
+            raise unittest.SkipTest('debootstrap failed: ' + ' '.join(made.stdout.split())[-300:])
+        acquire = [line for line in run('apt-config', 'dump').stdout.splitlines()
+                   if re.match(r'Acquire::\w+::.*Proxy|Acquire::Retries', line)]
+        self.write('etc/apt/apt.conf.d/50host', '\n'.join(acquire) + '\n')
+        self.write('etc/apt/apt.conf.d/60test', 'APT::Install-Recommends "false";\n')
+        self.write('usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', 0o755)
+        for name in ('resolv.conf', 'hosts'):
+            shutil.copy('/etc/' + name, self('etc', name))
+        # In the mount namespace that main() made for this script alone.
+        run('mount', '-t', 'proc', 'proc', self('proc'))
+        self.apt('update')
+
+    def __call__(self, *parts):
+        return os.path.join(self.path, *parts)
+
+    def write(self, name, text, mode=0o644):
+        os.makedirs(os.path.dirname(self(name)), exist_ok=True)
+        with open(self(name), 'w') as f:
+            f.write(text)
+        os.chmod(self(name), mode)
+
+    def command(self, *command, user='root'):
+        return ['chroot', self.path, 'runuser', '-u', user, '--', 'env', '-i', 'LC_ALL=C.UTF-8',
+                'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'DEBIAN_FRONTEND=noninteractive',
+                *command]
+
+    def run(self, *command, user='root', check=True):
+        return run(*self.command(*command, user=user), check=check)
+
+    def apt(self, *arguments, check=True):
+        return self.run('apt-get', '-y', '-o', 'Dpkg::Options::=--force-confdef', '-o',
+                        'Dpkg::Options::=--force-confold', *arguments, check=check)
+
+    def install(self, folder, *names, more=()):
+        paths = []
+        for name in names:
+            package, = glob.glob(os.path.join(folder, name + '_*.deb'))
+            shutil.copy(package, self('tmp'))
+            paths.append('/tmp/' + os.path.basename(package))
+        return self.apt('install', *paths, *more).stdout
+
+    def configure(self, name, text):
+        """As an administrator does it, who is root, and then lets the rights be put right."""
+        self.write('etc/bbhost/conf.d/%s.conf' % name, text, 0o600)
+        self.run('systemd-tmpfiles', '--create', 'bbhost.conf')
+
+    # --- the service, as its unit says
+
+    def start_bus(self):
+        os.makedirs(self('run/dbus'), exist_ok=True)
+        self.bus = subprocess.Popen(self.command('dbus-daemon', '--system', '--nofork', '--nopidfile'),
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+        wait_until(lambda: os.path.exists(self('run/dbus/system_bus_socket')), 'the bus')
+
+    def start(self):
+        unit = read(self('lib/systemd/system/bbhost.service'))
+        user = re.search(r'(?m)^User=(\S+)', unit).group(1)
+        command = re.search(r'(?m)^ExecStart=(\S+)$', unit).group(1)
+        path = self('run/notify')
+        if os.path.exists(path):
+            os.unlink(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.bind(path)
+            os.chmod(path, 0o777)
+            notify.settimeout(bbtest.DEADLINE)
+            with open(self('run/bbhostd.log'), 'w') as log:
+                self.daemon = subprocess.Popen(self.command('NOTIFY_SOCKET=/run/notify', command, user=user),
+                                               stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            try:
+                told = notify.recv(4096)
+            except socket.timeout:
+                told = b''
+        if told != b'READY=1':
+            raise AssertionError('the service did not start:\n' + self.log())
+
+    def log(self):
+        return read(self('run/bbhostd.log'))
+
+    def pid(self):
+        """Of the daemon itself, below runuser."""
+        return [pid for pid, command in bbtest.descendants().items() if command.startswith('/usr/sbin/bbhostd')][0]
+
+    def stop(self, number=signal.SIGTERM):
+        os.kill(self.pid(), number)
+        self.daemon.wait(LONG)
+        self.daemon = None
+
+    def close(self):
+        for pid in bbtest.descendants():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        for process in (self.bus, self.daemon):
+            if process:
+                process.wait(bbtest.DEADLINE)
+
+    def bbctl(self, *arguments, user='root', check=True):
+        return self.run('bbctl', *arguments, user=user, check=check)
+
+
+class Packages(bbtest.Case):
+    root = packages = previous = None
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest('it needs root: debootstrap and chroot')
+        require('dpkg-buildpackage', 'dh', 'debootstrap', 'chroot', 'mount')
+        cls.directory = bbtest.TempDir()
+        cls.builder = Builder(cls.directory)
+        cls.trouble = None
+        cls.maker = threading.Thread(target=cls.make_root)
+        cls.maker.start()
+
+    @classmethod
+    def make_root(cls):
+        root = Root(cls.directory('root'))
+        try:
+            root.make()
+            cls.root = root
+        except Exception as error:  # told by each case that needs it
+            cls.trouble = error
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.maker.join()
+        if cls.root:
+            cls.root.close()
+            run('umount', '-l', cls.root('proc'))
+        cls.directory.remove()
+
+    def need_packages(self):
+        if not self.packages:
+            self.skipTest('there are no packages; see above')
+
+    def need_root(self):
+        self.need_packages()
+        self.maker.join()
+        if isinstance(self.trouble, unittest.SkipTest):
+            self.skipTest(str(self.trouble))
+        if self.trouble:
+            raise self.trouble
+
+    def test_01_build(self):
+        """the packages are built from a clean copy of what was committed"""
+        # While one works on the cases below, those of an earlier run will do.
+        Packages.packages = os.environ.get('BB_TEST_PACKAGES') or self.builder.build('HEAD', 'one')
+        names = {os.path.basename(path).partition('_')[0] for path in glob.glob(self.packages + '/*.deb')}
+        self.assertLessEqual({'bbhost', 'libbbhost-1-0', 'libbbhost-dev', 'bbhost-doc'}
+                             | {'bbhost-plugin-' + name for name in PLUGINS}, names)
+
+    def test_02_reproducible(self):
+        """built again in another folder, each package has the same bits"""
+        self.need_packages()
+        again = self.builder.build('HEAD', 'two-in-a-folder-with-a-longer-name')
+        different = []
+        for path in sorted(glob.glob(self.packages + '/*.deb')):
+            digests = []
+            for folder in (self.packages, again):
+                with open(os.path.join(folder, os.path.basename(path)), 'rb') as f:
+                    digests.append(hashlib.sha256(f.read()).hexdigest())
+            if digests[0] != digests[1]:
+                different.append(os.path.basename(path))
+        self.assertEqual(different, [])
+
+    def test_03_lintian(self):
+        """lintian has no error and no warning"""
+        require('lintian')
+        self.need_packages()
+        changes, = glob.glob(self.packages + '/*.changes')
+        done = run('lintian', '--allow-root', '--fail-on', 'error,warning', '--suppress-tags', 'bad-distribution-in-changes-file',
+                   changes, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_04_dependencies(self):
+        """each plugin brings its own dependencies and no other's"""
+        self.need_packages()
+        own = {'ec2': 'libsoup-3.0-0', 'libvirt': 'libvirt0', 'openstack': 'libyaml-0-2', 'smtp': 'libgmime-3.0-0'}
+        for package in ['bbhost', *('bbhost-plugin-' + name for name in PLUGINS)]:
+            path, = glob.glob('%s/%s_*.deb' % (self.packages, package))
+            depends = run('dpkg-deb', '-f', path, 'Depends').stdout
+            for name, library in own.items():
+                expected = package == 'bbhost-plugin-' + name or (library == 'libsoup-3.0-0'
+                                                                  and package == 'bbhost-plugin-openstack')
+                self.assertEqual(library in depends, expected, '%s: %s' % (package, depends))
+
+    def test_05_previous(self):
+        """the packages of the commit before this one, installed into a clean system, run a build"""
+        self.need_packages()
+        if not self.builder.has_history():
+            self.skipTest('there is no commit before this one with packages')
+        self.need_root()
+        folder = self.builder.build('HEAD^', 'previous', 'nocheck noopt', '~previous')
+        root = self.root
+        root.install(folder, 'bbhost', 'libbbhost-1-0', more=('buildbot-worker',))
+        root.start_bus()
+        root.configure('local', LOCAL)
+        root.start()
+        root.bbctl('build', 'hello', '--wait')
+        root.stop()
+        Packages.previous = (read(root('var/lib/bbhost/store-id')), read(root('etc/bbhost/conf.d/local.conf')))
+
+    def test_06_install(self):
+        """installed by apt, on top of those if there are; the configuration is the daemon's alone"""
+        self.need_root()
+        root = self.root
+        root.install(self.packages, 'bbhost', 'libbbhost-1-0', more=('buildbot-worker',))
+        root.configure('local', LOCAL)
+        for path, expected in (('etc/bbhost/bbhost.conf', 'bbhost bbhost 600'), ('etc/bbhost', 'root bbhost 750'),
+                               ('etc/bbhost/conf.d/local.conf', 'bbhost bbhost 600'), ('var/lib/bbhost', 'bbhost bbhost 700')):
+            self.assertEqual(root.run('stat', '-c', '%U %G %a', '/' + path).stdout.strip(), expected, path)
+        done = run('systemd-analyze', 'verify', '--man=no', '--root=' + root.path, 'bbhost.service', check=False)
+        self.assertNotIn('bbhost', done.stdout)
+
+    def test_07_service(self):
+        """the service's command, run by its user on the system's bus, runs the example build; the store is the old one"""
+        self.need_root()
+        root = self.root
+        if not root.bus:
+            root.start_bus()
+        root.start()
+        self.assertEqual(root.run('stat', '-c', '%U', '/proc/%d' % root.pid()).stdout.strip(), 'bbhost')
+        builds = root.bbctl('--json', 'builds').stdout
+        if self.previous:
+            self.assertEqual(self.previous, (read(root('var/lib/bbhost/store-id')),
+                                             read(root('etc/bbhost/conf.d/local.conf'))))
+            self.assertIn('"result":"success"', builds.replace(' ', ''))
+        done = root.bbctl('build', 'hello', '--follow')
+        self.assertIn('hello from local-1', done.stdout)
+
+    def test_08_polkit(self):
+        """D6: a user without the right reads, and is refused changes with the action's name; root is not"""
+        self.need_root()
+        root = self.root
+        root.run('useradd', '-m', 'ann')
+        self.assertIn('local-1', root.bbctl('slaves', user='ann').stdout)
+        for verb, action in ((('pause', 'local-1'), 'manage-slaves'), (('build', 'hello'), 'run-builds'),
+                             (('reload',), 'manage-host')):
+            done = root.bbctl(*verb, user='ann', check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn('org.bbhost.%s is not allowed' % action, done.stdout)
+        root.bbctl('pause', 'local-1')
+        root.bbctl('resume', 'local-1')
+        root.write('etc/polkit-1/rules.d/50-ann.rules',
+                   'polkit.addRule(function(action, subject) {\n  if (action.id == "org.bbhost.run-builds" && '
+                   'subject.user == "ann")\n    return polkit.Result.YES;\n});\n')
+        wait_until(lambda: root.bbctl('build', 'hello', user='ann', check=False).returncode == 0, 'the rule to be known')
+
+    def test_09_plugin(self):
+        """D16: a type whose package is missing is an error that names it; installed, the running daemon has it"""
+        self.need_root()
+        root = self.root
+        root.configure('cloud', CLOUD)
+        done = root.run('bbhostd', '--check-config', user='bbhost', check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('install the package bbhost-plugin-ec2', done.stdout)
+        self.assertNotIn('cloud-1', root.bbctl('slaves').stdout)
+        pid = root.pid()
+        output = root.install(self.packages, 'bbhost-plugin-ec2')
+        self.assertIn('cloud-1', root.bbctl('slaves').stdout, output)
+        self.assertEqual(root.pid(), pid)
+        self.assertEqual(root.run('bbhostd', '--check-config', user='bbhost').stdout, '')
+        root.bbctl('substantiate', 'cloud-1', check=False)
+        wait_until(lambda: '127.0.0.1' in root.bbctl('slave', 'cloud-1').stdout, lambda: root.log()[-3000:])
+
+    def test_10_plugin_removed(self):
+        """D16: when it is removed, its slaves are an error that names the package, and the others work on"""
+        self.need_root()
+        root = self.root
+        root.apt('remove', 'bbhost-plugin-ec2')
+        done = root.run('bbhostd', '--check-config', user='bbhost', check=False)
+        self.assertIn('install the package bbhost-plugin-ec2', done.stdout)
+        root.stop()
+        root.start()
+        self.assertIn('install the package bbhost-plugin-ec2', root.log())
+        self.assertIn('hello from local-1', root.bbctl('build', 'hello', '--follow').stdout)
+        os.unlink(root('etc/bbhost/conf.d/cloud.conf'))
+
+    def test_11_purge(self):
+        """D16: removing and purging name the machines that are not gone, and keep their ledger"""
+        self.need_root()
+        root = self.root
+        root.configure('sleeper', SLEEPER)
+        root.bbctl('reload')
+        root.bbctl('substantiate', 'sleeper')
+        wait_until(lambda: re.search(r'"instance_id": ?"\d', root.bbctl('--json', 'instances').stdout), 'an instance')
+        root.stop(signal.SIGKILL)
+        done = root.apt('remove', 'bbhost')
+        self.assertRegex(done.stdout, r'(?s)WARNING.*local \S+ of slave sleeper, running since')
+        done = root.apt('purge', 'bbhost')
+        self.assertRegex(done.stdout, r'(?s)may cost money.*local \S+ of slave sleeper, running since')
+        self.assertTrue(os.path.exists(root('var/lib/bbhost/bbhost.db')))
+
+    def test_12_installed_again(self):
+        """installed again, the ledger is there and the machine is stopped; then a purge leaves nothing and warns of nothing"""
+        self.need_root()
+        root = self.root
+        root.install(self.packages, 'bbhost')
+        root.start()
+        wait_until(lambda: root.bbctl('--json', 'instances').stdout.strip() == '[]', lambda: root.log()[-3000:], LONG)
+        root.stop()
+        done = root.apt('purge', 'bbhost')
+        self.assertNotIn('WARNING', done.stdout)
+        self.assertFalse(os.path.exists(root('var/lib/bbhost')))
+        self.assertFalse(os.path.exists(root('etc/bbhost/bbhost.conf')))
+
+
+if __name__ == '__main__':
+    if os.geteuid() == 0 and shutil.which('unshare') and 'BB_OWN_MOUNTS' not in os.environ:
+        # What is mounted here is nobody else's business, and goes with us.
+        os.environ['BB_OWN_MOUNTS'] = '1'
+        os.execvp('unshare', ['unshare', '--mount', '--propagation', 'private', sys.executable, *sys.argv])
+    began = time.monotonic()
+    try:
+        bbtest.main()
+    finally:
+        print('# took %.0f s' % (time.monotonic() - began))
