@@ -1,7 +1,7 @@
 # tests/net.mk
 libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h %D%/support/bb-capture.c %D%/support/bb-capture.h \
-	%D%/support/bb-pb-peer.c %D%/support/bb-pb-peer.h
-EXTRA_DIST += %D%/data/pb
+	%D%/support/bb-pb-peer.c %D%/support/bb-pb-peer.h %D%/support/bb-msgpack-peer.c %D%/support/bb-msgpack-peer.h
+EXTRA_DIST += %D%/data/pb %D%/data/msgpack
 
 check_PROGRAMS += tests/test-loop
 tests_test_loop_SOURCES = %D%/test-loop.c
@@ -56,3 +56,15 @@ tests_test_stream_SOURCES = %D%/test-stream.c
 tests_test_stream_CPPFLAGS = $(test_cppflags)
 tests_test_stream_LDADD = $(test_libs)
 TESTS += tests/test-stream
+
+check_PROGRAMS += tests/test-msgpack-login
+tests_test_msgpack_login_SOURCES = %D%/test-msgpack-login.c
+tests_test_msgpack_login_CPPFLAGS = $(test_cppflags)
+tests_test_msgpack_login_LDADD = $(test_libs)
+TESTS += tests/test-msgpack-login
+
+check_PROGRAMS += tests/test-msgpack-link
+tests_test_msgpack_link_SOURCES = %D%/test-msgpack-link.c
+tests_test_msgpack_link_CPPFLAGS = $(test_cppflags)
+tests_test_msgpack_link_LDADD = $(test_libs)
+TESTS += tests/test-msgpack-link

@@ -712,7 +712,7 @@ test_listeners (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   const BbListenerConfig *b;
   g_autofree char *expected =
     g_strdup_printf ("bbhost.conf: [listener b] port: 9989 is already used by [listener a]; use another\n"
-                     "bbhost.conf: [listener c] protocol: \"http\" is not a protocol that this release speaks; use pb\n"
+                     "bbhost.conf: [listener c] protocol: \"http\" is neither pb nor msgpack\n"
                      "bbhost.conf: [listener c] address: \"localhost\" is not an IP address, nor * for all\n"
                      "bbhost.conf: [listener d] port: \"70000\" is not a whole number from 0 to 65535\n"
                      "bbhost.conf: [listener e] tls_certificate: %s/cert.pem: No such file or directory\n"

@@ -261,9 +261,9 @@ test_wrong_configuration (Fixture *f, gconstpointer data)
 
   g_assert_null (listen_on (f, "localhost", 0, &bb_listener_default_limits, &address));
   g_assert_cmpstr (address->message, ==, "listener main: address: \"localhost\" is not an IP address");
-  g_assert_null (bb_listener_new (f->loop, "main", "msgpack", NULL, 0, BB_LOGIN_HOST (f->host), &bb_listener_default_limits,
+  g_assert_null (bb_listener_new (f->loop, "main", "http", NULL, 0, BB_LOGIN_HOST (f->host), &bb_listener_default_limits,
                                   &protocol));
-  g_assert_cmpstr (protocol->message, ==, "listener main: protocol: \"msgpack\" is not \"pb\"");
+  g_assert_cmpstr (protocol->message, ==, "listener main: protocol: \"http\" is neither \"pb\" nor \"msgpack\"");
 }
 
 static gboolean

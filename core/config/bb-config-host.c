@@ -45,7 +45,8 @@ const BbOption bb_config_host_options[] = {
 
 #define OWNER BbListenerConfig
 const BbOption bb_config_listener_options[] = {
-  OPTION (protocol, STRING, "pb", 0, 0, 0, N_("\"pb\", which every slave and worker speaks.")),
+  OPTION (protocol, STRING, "pb", 0, 0, 0, 
+          N_("\"pb\", which every slave and worker speaks, or \"msgpack\": MessagePack over WebSocket, workers 3.6 and later.")),
   OPTION (address, STRING, NULL, 0, 0, 0, N_("The IP address to listen on; default: all.")),
   OPTION (port, INTEGER, G_STRINGIFY (DEFAULT_PORT), 0, 65535, 0,
           N_("The TCP port to listen on; 0: one that the system chooses.")),
@@ -156,9 +157,8 @@ check_port (BbConfigLoader *loader, const BbConfigGroup *group, const BbListener
 static void
 check_listener (BbConfigLoader *loader, const BbConfigGroup *group, BbListenerConfig *listener)
 {
-  if (!g_str_equal (listener->protocol, "pb"))
-    bb_config_error (loader, group, "protocol", "\"%s\" is not a protocol that this release speaks; use pb",
-                     listener->protocol);
+  if (!g_str_equal (listener->protocol, "pb") && !g_str_equal (listener->protocol, "msgpack"))
+    bb_config_error (loader, group, "protocol", "\"%s\" is neither pb nor msgpack", listener->protocol);
   if (g_strcmp0 (listener->address, "*") == 0)
     g_clear_pointer (&listener->address, g_free);
   if (listener->address != NULL && !g_hostname_is_ip_address (listener->address))

@@ -335,6 +335,14 @@ bind_listener (BbListener *self, const char *address, guint16 port, GError **err
   return bb_watch_start (&self->watch, self->loop, self->fd, EPOLLIN, accept_cb, self, error);
 }
 
+static BbProtocolBegin
+find_protocol (const char *name)
+{
+  if (g_str_equal (name, "pb"))
+    return bb_pb_login_begin;
+  return g_str_equal (name, "msgpack") ? bb_msgpack_login_begin : NULL;
+}
+
 BbListener *
 bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const char *address, guint16 port,
                  BbLoginHost *login_host, const BbListenerLimits *limits, GError **error)
@@ -345,12 +353,13 @@ bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const cha
   self->name = g_strdup (name);
   self->login_host = login_host;
   self->limits = *limits;
-  if (!g_str_equal (protocol, "pb"))
+  self->begin = find_protocol (protocol);
+  if (self->begin == NULL)
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_CONFIG, "listener %s: protocol: \"%s\" is not \"pb\"", name, protocol);
+      g_set_error (error, BB_ERROR, BB_ERROR_CONFIG, "listener %s: protocol: \"%s\" is neither \"pb\" nor \"msgpack\"", name,
+                   protocol);
       return NULL;
     }
-  self->begin = bb_pb_login_begin;
   self->throttle = bb_login_throttle_new (loop);
   bb_timer_init (&self->pause, loop, pause_over_cb, self);
   if (!bind_listener (self, address, port, error))

@@ -24,7 +24,7 @@ G_DECLARE_FINAL_TYPE (BbListener, bb_listener, BB, LISTENER, GObject)
 /**
  * bb_listener_new:
  * @name: the listener's name in the configuration, for messages
- * @protocol: "pb" ("msgpack" is refused until there is one)
+ * @protocol: "pb" or "msgpack"
  * @address: an IP address, `*` or %NULL for all of IPv4 and IPv6
  * @port: 0 for one that the system chooses
  *

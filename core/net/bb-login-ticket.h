@@ -32,5 +32,8 @@ typedef void (*BbProtocolBegin) (BbLoop *loop, int fd, const BbTransport *transp
 /* Of Perspective Broker, in core/net/pb. */
 void bb_pb_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
                         BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
+/* Of msgpack over WebSocket, in core/net/msgpack. */
+void bb_msgpack_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpointer transport_data,
+                             BbLoginTicket *ticket, BbLoginHost *login_host, gint64 login_time_us);
 
 G_END_DECLS

@@ -62,12 +62,19 @@ give_replaced (const char *text, gsize length, BbTextFunc func, gpointer user_da
 static void
 give (const char *text, gsize length, BbTextFunc func, gpointer user_data)
 {
-  if (length == 0)
-    return;
-  if (is_valid (text, length))
-    func (text, length, user_data);
-  else
-    give_replaced (text, length, func, user_data);
+  if (!is_valid (text, length))
+    {
+      give_replaced (text, length, func, user_data);
+      return;
+    }
+  while (length > 0)
+    {
+      gsize n = find_cut (text, length, BB_LINK_MAX_BLOCK);
+
+      func (text, n, user_data);
+      text += n;
+      length -= n;
+    }
 }
 
 /* How many bytes at the end are the beginning of a character. */

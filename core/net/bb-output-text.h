@@ -19,7 +19,8 @@ typedef void (*BbTextFunc) (const char *text, gsize length, gpointer user_data);
  * bb_output_text_give:
  * @carry: (nullable): of a stream whose pieces end anywhere
  *
- * Hands @text on as valid UTF-8: as it is, without a copy, if it is valid, otherwise in pieces with U+FFFD in the place of what is not.
+ * Hands @text on as valid UTF-8, in pieces of at most %BB_LINK_MAX_BLOCK bytes: as it is, without a copy, if it is valid, otherwise with
+ * U+FFFD in the place of what is not.
  */
 void bb_output_text_give (BbTextCarry *carry, const char *text, gsize length, BbTextFunc func, gpointer user_data);
 /* The stream has ended. */

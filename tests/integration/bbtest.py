@@ -240,6 +240,60 @@ class Bus:
         self.process.wait(DEADLINE)
 
 
+class Authority:
+    """A CA and what it signs, by the commands that the manual shows."""
+
+    def __init__(self, directory, name='ca'):
+        self.dir, self.name = directory, name
+        self.key, self.certificate = directory('%s.key' % name), directory('%s.pem' % name)
+        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
+                     '-subj', '/CN=%s' % name, '-keyout', self.key, '-out', self.certificate)
+
+    @staticmethod
+    def openssl(*arguments):
+        subprocess.run(['openssl', *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.PIPE)
+
+    def issue(self, name, alternative=None, file=None):
+        """The paths of certificate and key."""
+        key, certificate = self.dir('%s.key' % (file or name)), self.dir('%s.pem' % (file or name))
+        request = self.dir('request.pem')
+        self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + name,
+                     '-keyout', key, '-out', request)
+        extensions = self.dir.write('extensions', 'subjectAltName=%s\n' % (alternative or 'DNS:' + name))
+        self.openssl('x509', '-req', '-in', request, '-CA', self.certificate, '-CAkey', self.key, '-CAcreateserial',
+                     '-days', '2', '-extfile', extensions, '-out', certificate)
+        os.chmod(key, 0o600)
+        return certificate, key
+
+
+class Wire:
+    """A way for workers to connect: what the listener's group says, and what the worker is told."""
+
+    def __init__(self, protocol, tls):
+        self.protocol, self.tls = protocol, tls
+        self.name = protocol + ('+TLS' if tls else '')
+        self.environment = {}
+
+    def listener_keys(self, directory):
+        """The keys of a listener; @directory: where its certificate is to be."""
+        keys = {'protocol': self.protocol}
+        if self.tls:
+            authority = Authority(directory)
+            keys['tls_certificate'], keys['tls_private_key'] = authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1',
+                                                                               'server')
+            self.environment['SSL_CERT_FILE'] = authority.certificate
+        return keys
+
+    def worker_options(self):
+        return ((['--protocol=msgpack_experimental_v7'] if self.protocol == 'msgpack' else [])
+                + (['--use-tls'] if self.tls else []))
+
+
+def wires():
+    return [Wire(protocol, tls) for protocol in ('pb', 'msgpack') for tls in (False, True)]
+
+
 class Bbctl:
     """The result of one run of bbctl."""
 
@@ -275,7 +329,7 @@ class Daemon:
         self.config_path = self.dir.write('etc/bbhost.conf', config)
 
     def listener(self, name='pb', port=0, **keys):
-        lines = ['[listener %s]' % name, 'protocol=pb', 'address=127.0.0.1', 'port=%d' % port]
+        lines = ['[listener %s]' % name, 'address=127.0.0.1', 'port=%d' % port]
         return '\n'.join(lines + ['%s=%s' % item for item in keys.items()]) + '\n'
 
     # --- the process
@@ -435,15 +489,17 @@ class Worker:
                 raise unittest.SkipTest({'3': 'buildbot-worker is not installed',
                                          '4': 'no buildbot-worker 4.x (BB_TEST_WORKER4 names none)'}[release])
 
-    def __init__(self, name, password, port, release='3', keepalive=600, maxdelay=2):
+    def __init__(self, name, password, port, release='3', keepalive=600, maxdelay=2, wire=None):
         self.require(release)
         self.name, self.release = name, release
         self.dir = TempDir()
         self.base = self.dir('worker')
         self.program = self.PROGRAMS[release]
         self.process = None
+        self.wire = wire or Wire('pb', False)
         subprocess.run([self.program, 'create-worker', '--keepalive=%d' % keepalive, '--maxdelay=%d' % maxdelay,
-                        self.base, '127.0.0.1:%d' % port, name, password],
+                        *self.wire.worker_options(), self.base,
+                        '%s:%d' % ('localhost' if self.wire.tls else '127.0.0.1', port), name, password],
                        stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=True, env=program_environment())
         for info, text in (('admin', 'Ann Admin <ann@example.org>\n'), ('host', 'machine of %s\n' % name)):
             with open(os.path.join(self.base, 'info', info), 'w') as f:
@@ -454,7 +510,7 @@ class Worker:
         self.output = open(self.dir('output'), 'ab')
         self.process = subprocess.Popen(
             [self.program, 'start', '--nodaemon', self.base], stdin=subprocess.DEVNULL, stdout=self.output,
-            stderr=subprocess.STDOUT, env=program_environment(), preexec_fn=_die_with_parent)
+            stderr=subprocess.STDOUT, env=program_environment(**self.wire.environment), preexec_fn=_die_with_parent)
         self.output.close()
         return self
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bb-log.h"
-#include "bb-login-ticket.h"
+#include "bb-login-judge.h"
 #include "bb-pb-broker.h"
 #include "bb-pb-limits.h"
 #include "bb-pb-link.h"
@@ -124,30 +124,17 @@ compute_response (const char *password, const guint8 *challenge, guint8 *respons
   OPENSSL_cleanse (digest, sizeof digest);
 }
 
-/* The same work, and the same answer, whether the name is unknown or the password wrong. */
 static gboolean
-is_right (Login *self, gboolean *known)
+is_response (const char *password, gpointer user_data)
 {
-  const char *password = bb_login_host_get_password (self->login_host, self->name);
+  Login *self = user_data;
   guint8 expected[MD5_SIZE];
   gboolean same;
 
-  *known = password != NULL;
-  compute_response (password != NULL ? password : "nobody has this name", self->challenge, expected);
+  compute_response (password, self->challenge, expected);
   same = CRYPTO_memcmp (expected, self->response, MD5_SIZE) == 0;
   OPENSSL_cleanse (expected, sizeof expected);
-  return same && self->has_response && *known;
-}
-
-/* Who has a password may still be somebody else: to that one the answer is that to a wrong password. */
-static gboolean
-has_right_certificate (Login *self)
-{
-  if (bb_stream_fits_name (bb_pb_broker_get_stream (self->broker), self->name))
-    return TRUE;
-  bb_log_host (G_LOG_LEVEL_WARNING, "slave %s: the certificate that %s has shown is not for this name", self->name,
-               self->address);
-  return FALSE;
+  return same && self->has_response;
 }
 
 static void
@@ -178,20 +165,12 @@ welcome (Login *self)
 static void
 decide (Login *self)
 {
-  BbLoginThrottle *throttle = bb_login_ticket_get_throttle (self->ticket);
-  const char *host = bb_login_ticket_get_host (self->ticket);
-  gboolean known;
-
   self->deciding = FALSE;
-  if (is_right (self, &known) && has_right_certificate (self))
-    {
-      bb_login_throttle_succeeded (throttle, host, self->name);
-      welcome (self);
-      return;
-    }
-  bb_login_throttle_failed (throttle, host, self->name);
-  bb_login_host_login_failed (self->login_host, self->name, known, self->address);
-  refuse (self);
+  if (bb_login_judge (self->ticket, self->login_host, bb_pb_broker_get_stream (self->broker), self->name, is_response,
+                      self))
+    welcome (self);
+  else
+    refuse (self);
 }
 
 /* respond (RESPONSE, BOT) */
@@ -231,18 +210,6 @@ respond_cb (const BbPbCall *call, gpointer user_data)
   bb_timer_start_in (&self->timer, wait_us);
 }
 
-/* Valid text, and without what would make another line of a log line. */
-static char *
-dup_name (const char *bytes, gsize length)
-{
-  char *name = g_utf8_make_valid (bytes, (gssize) length);
-
-  for (char *p = name; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = '?';
-  return name;
-}
-
 /* login (NAME): the challenge, for every name alike. */
 static void
 root_cb (const BbPbCall *call, gpointer user_data)
@@ -259,7 +226,7 @@ root_cb (const BbPbCall *call, gpointer user_data)
       close_login (self, "pb: something else than one login");
       return;
     }
-  self->name = dup_name (name, length);
+  self->name = bb_login_dup_name (name, length);
   self->challenger = bb_pb_broker_add_object (self->broker, respond_cb, self);
   writer = bb_pb_broker_begin_answer (self->broker, call->request);
   bb_jelly_put_tagged (writer, "tuple", 2);

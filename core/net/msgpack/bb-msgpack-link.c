@@ -1,0 +1,669 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bb-msgpack-link.h"
+
+#include <openssl/rand.h>
+
+#include "bb-error.h"
+#include "bb-msgpack-arguments.h"
+#include "bb-msgpack-command.h"
+#include "bb-msgpack-limits.h"
+#include "bb-slave-info.h"
+
+/* How the slave cuts and sends output. Above 4095 characters of a line releases up to 4.3 lose some (worker-protocol 5.5.1), so
+ * none shall be that long for them. The expression is Python's: what becomes the end of a line. */
+#define OUTPUT_BUFFER 65536
+#define OUTPUT_DELAY_S 1
+#define MAX_LINE 1000000
+#define NEWLINE_RE "(\\r\\n|\\r(?=.)|\\033\\[u|\\033\\[[0-9]+;[0-9]+[Hf]|\\033\\[2J|\\x08+)"
+
+typedef struct
+{
+  char *directory; /* absolute */
+  BbRemoteCommand *command; /* runs; at most one */
+} Builder;
+
+struct _BbMsgpackLink
+{
+  GObject parent_instance;
+
+  BbMsgpackSession *session;
+  char *peer_address;
+  char *name;
+  BbMsgpackPlace place;
+  char **commands;      /* that the slave has; NULL: it did not say */
+  GHashTable *builders; /* name → Builder, both owned */
+  GHashTable *running;  /* id → BbRemoteCommand; the id is the command's */
+  guint64 id_prefix;    /* an id counts for the life of the slave's process, whatever happens to us */
+  guint n_commands;
+  gboolean lost;
+};
+
+static void bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (BbMsgpackLink, bb_msgpack_link, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_msgpack_link_iface_init))
+
+/* Name of a slave → ids (GStrv) of the commands that ran when its connection ended. Unlike one of Perspective Broker such a slave
+ * lets them run on (worker-protocol 7.8), beside the build that is tried again: they are stopped when it comes back. */
+static GHashTable *orphans;
+
+static void
+remember_orphans (BbMsgpackLink *self)
+{
+  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
+  GHashTableIter iter;
+  const char *id;
+
+  if (g_hash_table_size (self->running) == 0)
+    return;
+  if (orphans == NULL)
+    orphans = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_strfreev);
+  g_hash_table_iter_init (&iter, self->running);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &id, NULL))
+    g_strv_builder_add (ids, id);
+  g_hash_table_insert (orphans, g_strdup (self->name), g_strv_builder_end (ids));
+}
+
+static void
+stop_orphans (BbMsgpackLink *self)
+{
+  g_auto (GStrv) ids = NULL;
+  g_autofree char *name = NULL;
+
+  if (orphans == NULL
+      || !g_hash_table_steal_extended (orphans, self->name, (gpointer *) &name, (gpointer *) &ids))
+    return;
+  for (char **id = ids; *id != NULL; id++)
+    bb_msgpack_command_interrupt_id (self->session, *id, "its connection was lost");
+}
+
+static void
+fail_commands (BbMsgpackLink *self, const GError *reason)
+{
+  g_autoptr (GList) commands = g_hash_table_get_values (self->running);
+
+  /* What one of them is told may end others, but none is freed by that: each leaves the table first. */
+  while (commands != NULL)
+    {
+      bb_remote_command_finish (commands->data, reason);
+      g_list_free (commands);
+      commands = g_hash_table_get_values (self->running);
+    }
+}
+
+static void
+request_cb (const BbMsgpackRequest *request, gpointer user_data)
+{
+  BbMsgpackLink *self = user_data;
+  g_autofree char *id = bb_msgpack_dup_text (bb_msgpack_lookup (request->map, "command_id"));
+  BbRemoteCommand *command = id != NULL ? g_hash_table_lookup (self->running, id) : NULL;
+
+  if (command != NULL)
+    bb_msgpack_command_receive (command, request);
+  else if (id != NULL)
+    /* One that is over, say: races are no reason to close. */
+    bb_msgpack_session_answer_exception (request->session, request->number, "no such command runs");
+  else
+    bb_msgpack_session_answer_exception (request->session, request->number, "no such command exists");
+}
+
+static void
+closed_cb (BbMsgpackSession *session, const GError *reason, gpointer user_data)
+{
+  BbMsgpackLink *self = user_data;
+  g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
+
+  self->lost = TRUE;
+  remember_orphans (self);
+  fail_commands (self, lost);
+  g_signal_emit_by_name (self, "lost", lost);
+  g_object_unref (self); /* the reference that the open connection was */
+}
+
+static const BbMsgpackSessionEvents session_events = { request_cb, closed_cb };
+
+static void
+bb_msgpack_link_finalize (GObject *object)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (object);
+
+  g_clear_pointer (&self->session, bb_msgpack_session_free);
+  bb_msgpack_place_clear (&self->place);
+  g_hash_table_unref (self->builders);
+  g_hash_table_unref (self->running);
+  g_strfreev (self->commands);
+  g_free (self->peer_address);
+  g_free (self->name);
+  G_OBJECT_CLASS (bb_msgpack_link_parent_class)->finalize (object);
+}
+
+static void
+bb_msgpack_link_class_init (BbMsgpackLinkClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = bb_msgpack_link_finalize;
+}
+
+static void
+builder_free (gpointer data)
+{
+  Builder *builder = data;
+
+  g_free (builder->directory);
+  g_free (builder);
+}
+
+static void
+bb_msgpack_link_init (BbMsgpackLink *self)
+{
+  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
+  self->running = g_hash_table_new (g_str_hash, g_str_equal);
+  RAND_bytes ((guchar *) &self->id_prefix, sizeof self->id_prefix);
+}
+
+BbMsgpackLink *
+bb_msgpack_link_new (BbWebsocket *socket, const char *peer_address, const char *name)
+{
+  BbMsgpackLink *self = g_object_new (BB_TYPE_MSGPACK_LINK, NULL);
+
+  self->peer_address = g_strdup (peer_address);
+  self->name = g_strdup (name);
+  self->session = bb_msgpack_session_new (socket, &session_events, g_object_ref (self));
+  return self;
+}
+
+static const char *
+bb_msgpack_link_get_protocol (BbSlaveLink *link)
+{
+  return "msgpack";
+}
+
+static const char *
+bb_msgpack_link_get_peer_address (BbSlaveLink *link)
+{
+  return BB_MSGPACK_LINK (link)->peer_address;
+}
+
+static gint64
+bb_msgpack_link_get_last_message_us (BbSlaveLink *link)
+{
+  return bb_stream_get_last_input_us (bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session));
+}
+
+static void
+bb_msgpack_link_accept (BbSlaveLink *link)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+
+  if (!self->lost)
+    stop_orphans (self);
+}
+
+/* The slave comes again in two seconds, whatever it is told. */
+static void
+bb_msgpack_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reason)
+{
+  g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, reason);
+
+  bb_websocket_close (bb_msgpack_session_get_socket (BB_MSGPACK_LINK (link)->session), TRUE, error);
+}
+
+static void
+cancelled_cb (GCancellable *cancellable, GTask *task)
+{
+  bb_msgpack_session_cancel_requests (BB_MSGPACK_LINK (g_task_get_source_object (task))->session, task);
+}
+
+static GTask *
+begin_task (BbMsgpackLink *self, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback,
+            gpointer user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, tag);
+  if (cancellable != NULL)
+    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (cancelled_cb), task, 0);
+  return task;
+}
+
+/* An operation that ends because the connection has ended already, or because it is not wanted. */
+static gboolean
+return_early (BbMsgpackLink *self, GTask *task)
+{
+  if (g_task_return_error_if_cancelled (task))
+    return TRUE;
+  if (!self->lost)
+    return FALSE;
+  g_task_return_new_error (task, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  return TRUE;
+}
+
+/* Info, and how output is to be sent. */
+
+static void
+add_commands (BbSlaveInfo *info, const msgpack_object *map)
+{
+  if (map->type != MSGPACK_OBJECT_MAP)
+    return;
+  bb_slave_info_begin_commands (info);
+  for (guint i = 0; i < MIN (map->via.map.size, BB_LINK_MAX_COMMANDS); i++)
+    {
+      char *name = bb_msgpack_dup_text (&map->via.map.ptr[i].key);
+
+      if (name != NULL)
+        bb_slave_info_take_command (info, name, bb_msgpack_dup_text (&map->via.map.ptr[i].val));
+    }
+}
+
+static void
+add_info (BbSlaveInfo *info, const msgpack_object_kv *pair)
+{
+  g_autofree char *key = bb_msgpack_dup_text (&pair->key);
+  char *text;
+  gint64 integer;
+
+  key = key != NULL ? bb_slave_info_take_key (info, g_steal_pointer (&key)) : NULL;
+  if (key == NULL)
+    return;
+  if (g_str_equal (key, "worker_commands"))
+    add_commands (info, &pair->val);
+  else if ((text = bb_msgpack_dup_text (&pair->val)) != NULL)
+    bb_slave_info_take_text (info, key, text);
+  else if (pair->val.type == MSGPACK_OBJECT_BOOLEAN)
+    bb_slave_info_add_boolean (info, key, pair->val.via.boolean);
+  else if (bb_msgpack_get_integer (&pair->val, &integer))
+    bb_slave_info_add_integer (info, key, integer);
+}
+
+static void
+take_place (BbMsgpackLink *self, const msgpack_object *map)
+{
+  const msgpack_object *environment = bb_msgpack_lookup (map, "environ");
+
+  bb_msgpack_place_clear (&self->place);
+  self->place.base = bb_msgpack_dup_text (bb_msgpack_lookup (map, "basedir"));
+  self->place.windows = bb_msgpack_text_is (bb_msgpack_lookup (map, "system"), "nt");
+  self->place.home = bb_msgpack_dup_text (bb_msgpack_lookup (environment, self->place.windows ? "USERPROFILE" : "HOME"));
+}
+
+static void
+send_settings (BbMsgpackLink *self)
+{
+  msgpack_packer *packer = bb_msgpack_session_begin_request (self->session, "set_worker_settings", 1);
+
+  bb_msgpack_put_text (packer, "args");
+  msgpack_pack_map (packer, 4);
+  bb_msgpack_put_text (packer, "buffer_size");
+  msgpack_pack_int (packer, OUTPUT_BUFFER);
+  bb_msgpack_put_text (packer, "buffer_timeout");
+  msgpack_pack_int (packer, OUTPUT_DELAY_S);
+  bb_msgpack_put_text (packer, "newline_re");
+  bb_msgpack_put_text (packer, NEWLINE_RE);
+  bb_msgpack_put_text (packer, "max_line_length");
+  msgpack_pack_int (packer, MAX_LINE);
+  bb_msgpack_session_end_request (self->session, BB_LINK_INFO_LIMIT_US, FALSE, NULL, NULL);
+}
+
+static void
+info_answered (BbMsgpackSession *session, const msgpack_object *map, const GError *error, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  BbMsgpackLink *self = g_task_get_source_object (task);
+  g_autoptr (BbSlaveInfo) info = NULL;
+
+  if (error != NULL)
+    {
+      g_task_return_error (task, g_error_copy (error));
+      return;
+    }
+  take_place (self, map);
+  if (map->type != MSGPACK_OBJECT_MAP || self->place.base == NULL || *self->place.base == '\0')
+    {
+      g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave's info does not say where it works");
+      return;
+    }
+  info = bb_slave_info_new ();
+  for (guint i = 0; i < MIN (map->via.map.size, BB_LINK_MAX_INFO_KEYS); i++)
+    add_info (info, &map->via.map.ptr[i]);
+  g_strfreev (self->commands);
+  self->commands = bb_slave_info_dup_commands (info);
+  send_settings (self);
+  g_task_return_pointer (task, g_variant_ref_sink (bb_slave_info_end (info)), (GDestroyNotify) g_variant_unref);
+}
+
+static void
+bb_msgpack_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                gpointer user_data)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_get_info_async, cancellable, callback, user_data);
+
+  if (return_early (self, task))
+    return;
+  bb_msgpack_session_begin_request (self->session, "get_worker_info", 0);
+  bb_msgpack_session_end_request (self->session, BB_LINK_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
+}
+
+static GVariant *
+bb_msgpack_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, link), NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/* Commands */
+
+static void
+command_ended (BbRemoteCommand *command, gpointer user_data)
+{
+  BbMsgpackLink *self = user_data;
+  GHashTableIter iter;
+  Builder *builder;
+
+  g_hash_table_remove (self->running, bb_msgpack_command_get_id (command));
+  g_hash_table_iter_init (&iter, self->builders);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    if (builder->command == command)
+      {
+        builder->command = NULL;
+        return;
+      }
+}
+
+/* @translated: (transfer full) */
+static BbRemoteCommand *
+start (BbMsgpackLink *self, const char *name, GVariant *args, GVariant *translated, const BbCommandEvents *events,
+       gpointer user_data)
+{
+  g_autoptr (GVariant) taken = translated;
+  g_autofree char *id = g_strdup_printf ("%016" G_GINT64_MODIFIER "x-%u", self->id_prefix, ++self->n_commands);
+  BbRemoteCommand *command = bb_msgpack_command_start (self->session, id, name, args, taken, events, user_data,
+                                                       command_ended, self);
+
+  g_hash_table_insert (self->running, (gpointer) bb_msgpack_command_get_id (command), command);
+  return command;
+}
+
+static BbRemoteCommand *
+bb_msgpack_link_start_command (BbSlaveLink *link, const char *builder_name, const char *name, GVariant *args,
+                               const BbCommandEvents *events, gpointer user_data, GError **error)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
+  GVariant *translated = NULL;
+  Builder *builder = g_hash_table_lookup (self->builders, builder_name);
+  const char *sent_as = bb_msgpack_command_name (name);
+
+  if (self->lost)
+    g_set_error_literal (error, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
+  else if (builder == NULL)
+    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not know builder \"%s\"", builder_name);
+  else if (builder->command != NULL)
+    g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
+                 builder_name);
+  else if (sent_as == NULL
+           || (self->commands != NULL && !g_strv_contains ((const char *const *) self->commands, sent_as)))
+    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
+                 name);
+  else
+    translated = bb_msgpack_arguments_translate (&self->place, builder->directory, name, sunk, error);
+  if (translated == NULL)
+    return NULL;
+  builder->command = start (self, name, sunk, translated, events, user_data);
+  return builder->command;
+}
+
+static void
+bb_msgpack_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char *why)
+{
+  if (!BB_MSGPACK_LINK (link)->lost)
+    bb_remote_command_interrupt (command, why);
+}
+
+static void
+bb_msgpack_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes *block, const GError *error)
+{
+  bb_remote_command_give_block (command, block, error);
+}
+
+/* Builders: the slave knows of none; it is their directories that are made, by a command of our own. */
+
+static void
+ignore_output (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length,
+               gpointer user_data)
+{
+}
+
+/* The task's data. */
+typedef struct
+{
+  BbRemoteCommand *command; /* NULL: it is over */
+  gboolean failed;
+} Making;
+
+static void
+mkdir_update (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
+{
+  Making *making = g_task_get_task_data (user_data);
+
+  if (g_str_equal (key, "rc"))
+    making->failed = g_variant_get_int64 (value) != 0;
+}
+
+static void
+mkdir_done (BbRemoteCommand *command, const GError *error, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+  Making *making = g_task_get_task_data (task);
+
+  making->command = NULL;
+  if (error != NULL)
+    g_task_return_error (task, g_error_copy (error));
+  else if (making->failed)
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_FAILED, "the slave cannot make the directories of its builders");
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+mkdir_cancelled_cb (GCancellable *cancellable, GTask *task)
+{
+  BbMsgpackLink *self = g_task_get_source_object (task);
+  Making *making = g_task_get_task_data (task);
+
+  if (making->command != NULL)
+    bb_msgpack_session_cancel_requests (self->session, making->command);
+}
+
+static const BbCommandEvents mkdir_events = { .output = ignore_output, .update = mkdir_update, .done = mkdir_done };
+
+/* One that is gone from the list while a command of it runs leaves that command to itself, as other slaves do. */
+static void
+take_builders (BbMsgpackLink *self, const BbBuilderDir *builders, gsize n_builders)
+{
+  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
+  g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
+  GHashTableIter iter;
+  Builder *builder;
+
+  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
+  for (gsize i = 0; i < n_builders; i++)
+    {
+      Builder *before = g_hash_table_lookup (old, builders[i].name);
+
+      builder = g_new0 (Builder, 1);
+      builder->directory = bb_msgpack_place_join (&self->place, self->place.base, builders[i].builddir);
+      builder->command = before != NULL ? g_steal_pointer (&before->command) : NULL;
+      g_hash_table_insert (self->builders, g_strdup (builders[i].name), builder);
+    }
+  g_hash_table_iter_init (&iter, old);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    if (builder->command != NULL)
+      {
+        bb_remote_command_interrupt (builder->command, error->message);
+        bb_remote_command_finish (builder->command, error);
+      }
+}
+
+/* (transfer full): of mkdir */
+static GVariant *
+list_directories (BbMsgpackLink *self)
+{
+  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
+  GVariantDict args;
+  GHashTableIter iter;
+  Builder *builder;
+
+  g_hash_table_iter_init (&iter, self->builders);
+  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+    g_ptr_array_add (paths, builder->directory);
+  g_variant_dict_init (&args, NULL);
+  g_variant_dict_insert_value (&args, "paths",
+                               g_variant_new_strv ((const char *const *) paths->pdata, (gssize) paths->len));
+  return g_variant_ref_sink (g_variant_dict_end (&args));
+}
+
+/* @task: (transfer full) */
+static void
+make_directories (BbMsgpackLink *self, GTask *task)
+{
+  GVariant *args = list_directories (self);
+  Making *making = g_new0 (Making, 1);
+
+  g_task_set_task_data (task, making, g_free);
+  making->command = start (self, "mkdir", args, args, &mkdir_events, task);
+  if (g_task_get_cancellable (task) != NULL)
+    g_signal_connect_object (g_task_get_cancellable (task), "cancelled", G_CALLBACK (mkdir_cancelled_cb), task, 0);
+}
+
+static void
+bb_msgpack_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, gsize n_builders,
+                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, bb_msgpack_link_set_builders_async);
+  if (return_early (self, task))
+    return;
+  if (self->place.base == NULL)
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "where the slave works is not known yet");
+  else if (n_builders > BB_LINK_MAX_BUILDERS)
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_LIMIT,
+                             "%" G_GSIZE_FORMAT " builders on one slave, at most %d are possible", n_builders,
+                             BB_LINK_MAX_BUILDERS);
+  else
+    {
+      take_builders (self, builders, n_builders);
+      if (n_builders > 0)
+        make_directories (self, g_steal_pointer (&task));
+      else
+        g_task_return_boolean (task, TRUE);
+    }
+}
+
+static gboolean
+finish_boolean (BbSlaveLink *link, GAsyncResult *result, GError **error)
+{
+  g_return_val_if_fail (g_task_is_valid (result, link), FALSE);
+
+  return g_task_propagate_boolean (G_TASK (result), error);
+}
+
+static void
+ping_answered (BbMsgpackSession *session, const msgpack_object *result, const GError *error, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  if (error != NULL)
+    g_task_return_error (task, g_error_copy (error));
+  else
+    g_task_return_boolean (task, TRUE);
+}
+
+static void
+bb_msgpack_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback,
+                            gpointer user_data)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_ping_async, cancellable, callback, user_data);
+  msgpack_packer *packer;
+
+  if (return_early (self, task))
+    return;
+  packer = bb_msgpack_session_begin_request (self->session, "print", 1);
+  bb_msgpack_put_text (packer, "message");
+  bb_msgpack_put_text (packer, "ping");
+  bb_msgpack_session_end_request (self->session, BB_LINK_PRINT_LIMIT_US, TRUE, ping_answered, g_steal_pointer (&task));
+}
+
+static void
+shutdown_answered (BbMsgpackSession *session, const msgpack_object *result, const GError *error, gpointer user_data)
+{
+  g_autoptr (GTask) task = user_data;
+
+  if (error == NULL || g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, g_error_copy (error));
+}
+
+static void
+bb_msgpack_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback,
+                                gpointer user_data)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_shutdown_async, cancellable, callback, user_data);
+
+  if (return_early (self, task))
+    return;
+  bb_msgpack_session_begin_request (self->session, "shutdown", 0);
+  bb_msgpack_session_end_request (self->session, BB_LINK_PRINT_LIMIT_US, FALSE, shutdown_answered,
+                                  g_steal_pointer (&task));
+}
+
+static void
+bb_msgpack_link_set_reading (BbSlaveLink *link, gboolean reading)
+{
+  bb_stream_set_reading (bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session), reading);
+}
+
+/* What runs would run on: it is told to stop, if the slave still listens. */
+static void
+bb_msgpack_link_close (BbSlaveLink *link, const GError *reason)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  gboolean anything_runs = g_hash_table_size (self->running) > 0;
+  GHashTableIter iter;
+  gpointer command;
+
+  if (self->lost)
+    return;
+  g_hash_table_iter_init (&iter, self->running);
+  while (g_hash_table_iter_next (&iter, NULL, &command))
+    bb_remote_command_interrupt (command, reason != NULL ? reason->message : "the connection is closed");
+  bb_websocket_close (bb_msgpack_session_get_socket (self->session), anything_runs, reason);
+}
+
+static void
+bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface)
+{
+  iface->get_protocol = bb_msgpack_link_get_protocol;
+  iface->get_peer_address = bb_msgpack_link_get_peer_address;
+  iface->get_last_message_us = bb_msgpack_link_get_last_message_us;
+  iface->accept = bb_msgpack_link_accept;
+  iface->refuse = bb_msgpack_link_refuse;
+  iface->get_info_async = bb_msgpack_link_get_info_async;
+  iface->get_info_finish = bb_msgpack_link_get_info_finish;
+  iface->set_builders_async = bb_msgpack_link_set_builders_async;
+  iface->set_builders_finish = finish_boolean;
+  iface->ping_async = bb_msgpack_link_ping_async;
+  iface->ping_finish = finish_boolean;
+  iface->shutdown_async = bb_msgpack_link_shutdown_async;
+  iface->shutdown_finish = finish_boolean;
+  iface->start_command = bb_msgpack_link_start_command;
+  iface->interrupt = bb_msgpack_link_interrupt;
+  iface->give_block = bb_msgpack_link_give_block;
+  iface->set_reading = bb_msgpack_link_set_reading;
+  iface->close = bb_msgpack_link_close;
+}

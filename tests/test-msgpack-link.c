@@ -1,0 +1,664 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <string.h>
+
+#include "bb-error.h"
+#include "bb-msgpack-peer.h"
+#include "bb-pb-peer.h"
+#include "bb-test.h"
+
+#define INFO                                                                                                           \
+  "{'admin': <'Me\\n'>, 'basedir': <'/srv/w'>, 'system': <'posix'>, 'numcpus': <int64 2>, 'delete_leftover_dirs': <false>,"  \
+  " 'environ': <{'HOME': <'/home/me'>, 'SECRET': <'x'>}>, 'odd': <[int64 1]>, 'version': <'3.7.0'>,"                   \
+  " 'worker_commands': <{'shell': <'3.1'>, 'upload_file': <'3.1'>, 'upload_directory': <'3.1'>,"                       \
+  " 'download_file': <'3.1'>, 'mkdir': <'3.1'>, 'rmdir': <'3.1'>, 'cpdir': <'3.1'>, 'rmfile': <'3.1'>}>}"
+
+/* A slave that has logged in, and what its one command told. */
+typedef struct
+{
+  BbTestClock *clock;
+  BbLoop *loop;
+  BbTestLoginHost *host;
+  BbListener *listener;
+  BbMsgpackPeer *peer;
+  BbSlaveLink *link;
+  gint64 request; /* of the last one to the peer */
+  char *id;       /* of the last command */
+
+  GString *told;
+  guint n_done;
+  gboolean fail_transfer;
+  gboolean answer_later;
+  gboolean pause_in_output;
+} Fixture;
+
+static void
+output (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length, gpointer user_data)
+{
+  static const char *const names[] = { "stdout", "stderr", "header", "log" };
+  Fixture *f = user_data;
+
+  g_string_append_printf (f->told, "%s%s%s=%.*s ", names[stream], log_name != NULL ? ":" : "",
+                          log_name != NULL ? log_name : "", (int) length, text);
+  if (f->pause_in_output)
+    bb_slave_link_set_reading (f->link, FALSE);
+}
+
+static void
+update (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
+{
+  g_autofree char *text = g_variant_print (value, TRUE);
+
+  g_string_append_printf (((Fixture *) user_data)->told, "%s=%s ", key, text);
+}
+
+static gboolean
+write_block (BbRemoteCommand *command, const guint8 *data, gsize length, gpointer user_data, GError **error)
+{
+  Fixture *f = user_data;
+
+  g_string_append_printf (f->told, "write=%.*s ", (int) length, (const char *) data);
+  if (f->fail_transfer)
+    g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the disk is full");
+  return !f->fail_transfer;
+}
+
+static void
+close_file (BbRemoteCommand *command, gpointer user_data)
+{
+  g_string_append (((Fixture *) user_data)->told, "close ");
+}
+
+static void
+set_utime (BbRemoteCommand *command, double access_time, double modified_time, gpointer user_data)
+{
+  g_string_append_printf (((Fixture *) user_data)->told, "utime=%g,%g ", access_time, modified_time);
+}
+
+static void
+read_block (BbRemoteCommand *command, gsize length, gpointer user_data)
+{
+  Fixture *f = user_data;
+  g_autoptr (GBytes) block = g_bytes_new ("list", 4);
+  g_autoptr (GError) error = NULL;
+
+  g_string_append_printf (f->told, "read=%" G_GSIZE_FORMAT " ", length);
+  if (f->answer_later)
+    return;
+  if (f->fail_transfer)
+    error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file is gone");
+  bb_slave_link_give_block (f->link, command, error != NULL ? NULL : block, error);
+}
+
+static void
+done (BbRemoteCommand *command, const GError *error, gpointer user_data)
+{
+  Fixture *f = user_data;
+
+  g_string_append_printf (f->told, "done=%s", error != NULL ? error->message : "");
+  f->n_done++;
+}
+
+static const BbCommandEvents events_table = { output, update, write_block, close_file, set_utime, read_block, done };
+
+typedef struct
+{
+  Fixture *f;
+  guint n_done;
+} Wait;
+
+static gboolean
+are_done (gpointer user_data)
+{
+  Wait *wait = user_data;
+
+  return wait->f->n_done >= wait->n_done;
+}
+
+static void
+wait_done (Fixture *f, guint n_done)
+{
+  Wait wait = { f, n_done };
+
+  bb_test_run_until_true (are_done, &wait);
+}
+
+static void
+ignore_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+}
+
+static void
+log_in (Fixture *f)
+{
+  f->peer = bb_msgpack_peer_new (bb_listener_get_port (f->listener));
+  bb_msgpack_peer_login (f->peer, "w1", "pw-one");
+  f->link = f->host->links->pdata[f->host->links->len - 1];
+  f->request = -1;
+}
+
+static void
+fixture_set_up (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GError) error = NULL;
+
+  f->clock = bb_test_clock_new ();
+  f->loop = bb_loop_new (BB_CLOCK (f->clock), &error);
+  g_assert_no_error (error);
+  f->host = bb_test_login_host_new ();
+  f->listener = bb_listener_new (f->loop, "main", "msgpack", "127.0.0.1", 0, BB_LOGIN_HOST (f->host),
+                                 &bb_listener_default_limits, &error);
+  g_assert_no_error (error);
+  f->told = g_string_new (NULL);
+  log_in (f);
+}
+
+static void
+fixture_tear_down (Fixture *f, gconstpointer data)
+{
+  bb_slave_link_close (f->link, NULL);
+  bb_test_run_pending ();
+  g_assert_cmpuint (f->host->n_lost, ==, f->host->links->len);
+  bb_msgpack_peer_free (f->peer);
+  bb_listener_close (f->listener);
+  g_assert_cmpuint (bb_loop_count_timers (f->loop), ==, 0);
+  g_assert_finalize_object (f->listener);
+  g_assert_finalize_object (f->host);
+  g_object_unref (f->loop);
+  g_object_unref (f->clock);
+  g_string_free (f->told, TRUE);
+  g_free (f->id);
+}
+
+/* The next request of the link: its op, and "" or what else is in it, ", " first. */
+static void
+expect_request (Fixture *f, const char *op, const char *rest)
+{
+  g_autofree char *text
+    = g_strdup_printf ("{\"op\": \"%s\", \"seq_number\": %" G_GINT64_FORMAT "%s}", op, ++f->request, rest);
+
+  bb_msgpack_peer_expect (f->peer, text);
+}
+
+static void
+answer (Fixture *f, const char *value)
+{
+  bb_msgpack_peer_send (f->peer, "{'op': <'response'>, 'seq_number': <int64 %" G_GINT64_FORMAT ">, 'result': <%s>}",
+                        f->request, value);
+}
+
+/* A request of the slave about the last command; @members: "" or with ", " first */
+static void
+ask (Fixture *f, const char *op, const char *members)
+{
+  bb_msgpack_peer_send (f->peer, "{'op': <'%s'>, 'seq_number': <int64 9>, 'command_id': <'%s'>%s}", op, f->id, members);
+}
+
+#define NIL "{\"op\": \"response\", \"seq_number\": 9, \"result\": nil}"
+
+static void
+tell (Fixture *f, const char *op, const char *members)
+{
+  ask (f, op, members);
+  bb_msgpack_peer_expect (f->peer, NIL);
+}
+
+/* The id of the command whose start comes next; the rest of it is compared. */
+static void
+expect_start (Fixture *f, const char *rest)
+{
+  const char *text = bb_msgpack_peer_next (f->peer), *id = strstr (text, "\"command_id\": \"");
+  g_autofree char *expected = NULL;
+
+  g_assert_nonnull (id);
+  g_free (f->id);
+  f->id = g_strndup (id + 15, strcspn (id + 15, "\""));
+  expected = g_strdup_printf ("{\"op\": \"start_command\", \"seq_number\": %" G_GINT64_FORMAT ", \"command_id\": \"%s\", %s}",
+                              ++f->request, f->id, rest);
+  g_assert_cmpstr (text, ==, expected);
+}
+
+static GVariant *
+get_info (Fixture *f, const char *info)
+{
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariant *got;
+
+  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  expect_request (f, "get_worker_info", "");
+  answer (f, info);
+  bb_test_run_until_result (&result);
+  got = bb_slave_link_get_info_finish (f->link, result, &error);
+  if (got == NULL)
+    g_string_append (f->told, error->message);
+  g_object_unref (result);
+  return got;
+}
+
+static void
+expect_settings (Fixture *f)
+{
+  expect_request (f, "set_worker_settings",
+                  ", \"args\": {\"buffer_size\": 65536, \"buffer_timeout\": 1, \"newline_re\": "
+                  "\"(\\\\r\\\\n|\\\\r(?=.)|\\\\033\\\\[u|\\\\033\\\\[[0-9]+;[0-9]+[Hf]|\\\\033\\\\[2J|\\\\x08+)\", "
+                  "\"max_line_length\": 1000000}");
+  answer (f, "@mv nothing");
+}
+
+static gboolean
+set_builders (Fixture *f, const char *rc, GCancellable *cancellable)
+{
+  static const BbBuilderDir builders[] = { { (char *) "b1", (char *) "dir1" } };
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean good;
+
+  bb_slave_link_set_builders_async (f->link, builders, 1, cancellable, bb_test_store_result, &result);
+  expect_start (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/srv/w/dir1\"]}");
+  if (rc != NULL)
+    {
+      tell (f, "update", rc);
+      tell (f, "complete", "");
+      answer (f, "@mv nothing");
+    }
+  else
+    g_cancellable_cancel (cancellable);
+  bb_test_run_until_result (&result);
+  good = bb_slave_link_set_builders_finish (f->link, result, &error);
+  if (!good)
+    g_string_append (f->told, error->message);
+  g_object_unref (result);
+  return good;
+}
+
+#define RC(N) ", 'args': <[<[<'rc'>, <int64 " #N ">]>]>"
+
+static void
+prepare (Fixture *f)
+{
+  g_autoptr (GVariant) info = get_info (f, INFO);
+
+  expect_settings (f);
+  g_assert_true (set_builders (f, RC (0), NULL));
+}
+
+static BbRemoteCommand *
+start (Fixture *f, const char *name, const char *args, const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  BbRemoteCommand *command;
+
+  if (f->request < 0)
+    prepare (f);
+  command = bb_slave_link_start_command (f->link, "b1", name, g_variant_new_parsed (args), &events_table, f, &error);
+  g_assert_no_error (error);
+  expect_start (f, expected);
+  answer (f, "@mv nothing");
+  return command;
+}
+
+static BbRemoteCommand *
+start_shell (Fixture *f)
+{
+  return start (f, "shell", "{'command': <'true'>, 'workdir': <'build'>, 'logfiles': <{'extra': 'extra.log'}>}",
+                "\"command_name\": \"shell\", \"args\": {\"command\": \"true\", \"workdir\": \"/srv/w/dir1/build\", "
+                "\"logfiles\": {\"extra\": \"extra.log\"}}");
+}
+
+static void
+test_info (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GVariant) info = get_info (f, INFO);
+  g_autofree char *text = g_variant_print (info, FALSE);
+
+  expect_settings (f);
+  g_assert_null (strstr (text, "SECRET"));
+  g_assert_null (strstr (text, "odd"));
+  g_assert_nonnull (strstr (text, "'admin': <'Me'>"));
+  g_assert_nonnull (strstr (text, "'numcpus': <int64 2>"));
+  g_assert_nonnull (strstr (text, "'delete_leftover_dirs': <false>"));
+  g_assert_nonnull (strstr (text, "'shell': '3.1'"));
+}
+
+static void
+test_info_fails (Fixture *f, gconstpointer data)
+{
+  g_assert_null (get_info (f, "[int64 1]"));
+  g_assert_null (get_info (f, "{'admin': <'Me'>}"));
+  g_assert_cmpstr (f->told->str, ==, "the slave's info does not say where it works"
+                                     "the slave's info does not say where it works");
+}
+
+static void
+test_builders (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+
+  prepare (f);
+  g_assert_false (set_builders (f, RC (13), NULL));
+  g_assert_cmpstr (f->told->str, ==, "the slave cannot make the directories of its builders");
+  g_string_truncate (f->told, 0);
+  g_assert_false (set_builders (f, NULL, cancellable));
+  g_assert_cmpstr (f->told->str, ==, "Operation was cancelled");
+}
+
+static void
+test_shell (Fixture *f, gconstpointer data)
+{
+  start_shell (f);
+  tell (f, "update",
+        ", 'args': <[<[<'header'>, <[<'in dir\\n'>, <[int64 6]>, <[1.5]>]>]>,"
+        " <[<'stdout'>, <[<'caf\303\251\\n'>, <[int64 4]>, <[1.5]>]>]>, <[<'stderr'>, <[<'e\\n'>]>]>,"
+        " <[<'log'>, <[<'extra'>, <[<'l\\n'>]>]>]>, <[<'log'>, <[<'other'>, <[<'never'>]>]>]>,"
+        " <[<'rc'>, <int64 3>]>, <[<'elapsed'>, <0.5>]>, <[<'stdout'>, <'no lines'>]>, <[<'odd'>]>, <int64 7>]>");
+  g_assert_cmpstr (f->told->str, ==, "header=in dir\n stdout=caf\303\251\n stderr=e\n log:extra=l\n rc=int64 3 elapsed=0.5 ");
+  tell (f, "complete", ", 'args': <@mv nothing>");
+  g_assert_true (g_str_has_suffix (f->told->str, " done="));
+  /* What comes later is not an offence. */
+  ask (f, "update", RC (0));
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": \"no such command runs\", "
+                                   "\"is_exception\": true}");
+  g_assert_cmpuint (f->n_done, ==, 1);
+}
+
+static void
+test_failures (Fixture *f, gconstpointer data)
+{
+  start_shell (f);
+  tell (f, "complete", ", 'args': <'OSError: no'>");
+  g_assert_cmpstr (f->told->str, ==, "done=the slave failed with OSError: no");
+  g_string_truncate (f->told, 0);
+  g_assert_nonnull (bb_slave_link_start_command (f->link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &events_table,
+                                                 f, NULL));
+  expect_start (f, "\"command_name\": \"shell\", \"args\": {}");
+  bb_msgpack_peer_send (f->peer, "{'op': <'response'>, 'seq_number': <int64 %" G_GINT64_FORMAT ">, 'result': <'no command'>,"
+                        " 'is_exception': <true>}", f->request);
+  wait_done (f, 2);
+  g_assert_cmpstr (f->told->str, ==, "done=the slave answered an error: no command");
+}
+
+static void
+test_interrupt (Fixture *f, gconstpointer data)
+{
+  BbRemoteCommand *command = start_shell (f);
+  g_autofree char *rest = NULL;
+
+  bb_slave_link_interrupt (f->link, command, "enough");
+  rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"enough\"", f->id);
+  expect_request (f, "interrupt_command", rest);
+  answer (f, "@mv nothing");
+  tell (f, "update", RC (-1));
+  tell (f, "complete", "");
+  g_assert_cmpstr (f->told->str, ==, "rc=int64 -1 done=");
+}
+
+static void
+test_upload (Fixture *f, gconstpointer data)
+{
+  start (f, "uploadFile", "{'workersrc': <'out/f'>, 'workdir': <'build'>, 'maxsize': <int64 5>, 'keepstamp': <true>}",
+         "\"command_name\": \"upload_file\", \"args\": {\"path\": \"/srv/w/dir1/build/out/f\", \"maxsize\": 5, "
+         "\"keepstamp\": true}");
+  tell (f, "update_upload_file_write", ", 'args': <@ay [0x68, 0x69]>");
+  tell (f, "update_upload_file_write", ", 'args': <'!'>"); /* of an old packer */
+  tell (f, "update_upload_file_close", "");
+  tell (f, "update_upload_file_utime", ", 'access_time': <1.5>, 'modified_time': <int64 2>");
+  ask (f, "update_read_file", ", 'length': <int64 2>");
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": "
+                                   "\"this command does not take that\", \"is_exception\": true}");
+  tell (f, "complete", "");
+  g_assert_cmpstr (f->told->str, ==, "write=hi write=! close utime=1.5,2 done=");
+}
+
+/* More than it was asked for: it is stopped, and answered as ever. */
+static void
+test_upload_too_large (Fixture *f, gconstpointer data)
+{
+  start (f, "uploadDirectory", "{'workersrc': <'~/d'>, 'maxsize': <int64 2>}",
+         "\"command_name\": \"upload_directory\", \"args\": {\"path\": \"/home/me/d\", \"maxsize\": 2, "
+         "\"compress\": nil}");
+  ask (f, "update_upload_directory_write", ", 'args': <@ay [0x68, 0x69, 0x21]>");
+  g_assert_nonnull (strstr (bb_msgpack_peer_next (f->peer), "\"interrupt_command\""));
+  bb_msgpack_peer_expect (f->peer, NIL);
+  tell (f, "update_upload_directory_write", ", 'args': <@ay [0x68]>");
+  tell (f, "update_upload_directory_unpack", "");
+  tell (f, "complete", "");
+  g_assert_cmpstr (f->told->str, ==, "done=the slave sends more than it was asked for");
+}
+
+#define DOWNLOAD                                                                                                       \
+  "\"command_name\": \"download_file\", \"args\": {\"path\": \"/abs/f\", \"mode\": 416, \"maxsize\": nil}"
+
+static void
+test_download (Fixture *f, gconstpointer data)
+{
+  start (f, "downloadFile", "{'workerdest': <'/abs/f'>, 'workdir': <'build'>, 'mode': <int64 416>}", DOWNLOAD);
+  ask (f, "update_read_file", ", 'length': <int64 3>");
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": bin\"lis\"}");
+  tell (f, "update_read_file_close", "");
+  ask (f, "update_read_file", ", 'length': <int64 3>"); /* after the end: nothing */
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": bin\"\"}");
+  tell (f, "complete", "");
+  g_assert_cmpstr (f->told->str, ==, "read=3 close done=");
+}
+
+static void
+test_download_fails (Fixture *f, gconstpointer data)
+{
+  start (f, "downloadFile", "{'workerdest': <'/abs/f'>, 'mode': <int64 416>}", DOWNLOAD);
+  f->fail_transfer = TRUE;
+  ask (f, "update_read_file", ", 'length': <int64 3>");
+  g_assert_nonnull (strstr (bb_msgpack_peer_next (f->peer), "\"interrupt_command\""));
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": bin\"\"}");
+  tell (f, "complete", "");
+  g_assert_cmpstr (f->told->str, ==, "read=3 done=the file is gone");
+}
+
+static void
+test_read_twice (Fixture *f, gconstpointer data)
+{
+  start (f, "downloadFile", "{'workerdest': <'/abs/f'>, 'mode': <int64 416>}", DOWNLOAD);
+  f->answer_later = TRUE;
+  ask (f, "update_read_file", ", 'length': <int64 3>");
+  ask (f, "update_read_file", ", 'length': <int64 3>");
+  bb_msgpack_peer_wait_closed (f->peer);
+  bb_test_run_pending ();
+  g_assert_cmpstr (f->host->lost->str, ==, "msgpack: a second read before the first is answered\n");
+}
+
+static void
+test_paths (Fixture *f, gconstpointer data)
+{
+  start (f, "mkdir", "{'dir': <'a/b'>}", "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/srv/w/dir1/a/b\"]}");
+  tell (f, "complete", "");
+  start (f, "rmdir", "{'dir': <['a', '/abs']>, 'timeout': <int64 5>}",
+         "\"command_name\": \"rmdir\", \"args\": {\"paths\": [\"/srv/w/dir1/a\", \"/abs\"], \"timeout\": 5}");
+  tell (f, "complete", "");
+  start (f, "cpdir", "{'fromdir': <'a'>, 'todir': <'b'>}",
+         "\"command_name\": \"cpdir\", \"args\": {\"from_path\": \"/srv/w/dir1/a\", \"to_path\": \"/srv/w/dir1/b\"}");
+  tell (f, "complete", "");
+  start (f, "rmfile", "{'path': <'~'>}", "\"command_name\": \"rmfile\", \"args\": {\"path\": \"/home/me\"}");
+  tell (f, "complete", "");
+}
+
+static void
+test_windows (Fixture *f, gconstpointer data)
+{
+  static const BbBuilderDir builders[] = { { (char *) "b1", (char *) "dir1" } };
+  GAsyncResult *result = NULL;
+  g_autoptr (GVariant) info = get_info (f, "{'basedir': <'C:\\\\w'>, 'system': <'nt'>}");
+
+  expect_settings (f);
+  bb_slave_link_set_builders_async (f->link, builders, 1, NULL, bb_test_store_result, &result);
+  expect_start (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"C:\\\\w\\\\dir1\"]}");
+  tell (f, "complete", "");
+  bb_test_run_until_result (&result);
+  g_assert_true (bb_slave_link_set_builders_finish (f->link, result, NULL));
+  g_object_unref (result);
+  start (f, "shell", "{'workdir': <'build'>}",
+         "\"command_name\": \"shell\", \"args\": {\"workdir\": \"C:\\\\w\\\\dir1\\\\build\"}");
+  tell (f, "complete", "");
+  start (f, "shell", "{'workdir': <'D:x'>}", "\"command_name\": \"shell\", \"args\": {\"workdir\": \"D:x\"}");
+  tell (f, "complete", "");
+}
+
+static void
+assert_not_started (Fixture *f, const char *builder, const char *name, const char *args, const char *message)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (bb_slave_link_start_command (f->link, builder, name, g_variant_new_parsed (args), &events_table, f, &error));
+  g_assert_cmpstr (error->message, ==, message);
+}
+
+static void
+test_cannot_start (Fixture *f, gconstpointer data)
+{
+  start_shell (f);
+  assert_not_started (f, "b1", "shell", "@a{sv} {}", "builder \"b1\" runs another command on that slave");
+  tell (f, "complete", "");
+  assert_not_started (f, "b2", "shell", "@a{sv} {}", "the slave does not know builder \"b2\"");
+  assert_not_started (f, "b1", "svn", "@a{sv} {}", "the slave does not have the command \"svn\"; use a newer release");
+  assert_not_started (f, "b1", "glob", "@a{sv} {}", "the slave does not have the command \"glob\"; use a newer release");
+  assert_not_started (f, "b1", "shell", "{'command': <[<('obfuscated', 'real', 'shown')>]>}",
+                      "shell: command: slaves that speak msgpack would show what is to be hidden; use the environment");
+  assert_not_started (f, "b1", "shell", "{'workdir': <int64 5>}", "shell: workdir: is no path");
+  assert_not_started (f, "b1", "uploadFile", "{'blocksize': <int64 655361>}",
+                      "uploadFile: blocksize: 655361 is not 1 to 655360");
+}
+
+/* Unlike one of PB such a slave lets run what runs when the connection ends: it is stopped as soon as it comes back. */
+static void
+test_orphans (Fixture *f, gconstpointer data)
+{
+  g_autofree char *rest = NULL;
+
+  start_shell (f);
+  rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"its connection was lost\"", f->id);
+  bb_msgpack_peer_hang_up (f->peer);
+  wait_done (f, 1);
+  g_assert_cmpstr (f->told->str, ==, "done=the peer closed the connection");
+  bb_msgpack_peer_free (f->peer);
+  log_in (f);
+  expect_request (f, "interrupt_command", rest);
+  bb_msgpack_peer_free (f->peer);
+  log_in (f); /* once */
+  bb_slave_link_ping_async (f->link, NULL, ignore_cb, NULL);
+  expect_request (f, "print", ", \"message\": \"ping\"");
+}
+
+/* And when it is we who end it, before that. */
+static void
+test_close (Fixture *f, gconstpointer data)
+{
+  g_autofree char *rest = NULL;
+
+  start_shell (f);
+  bb_slave_link_close (f->link, NULL);
+  rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"the connection is closed\"", f->id);
+  expect_request (f, "interrupt_command", rest);
+  bb_msgpack_peer_expect (f->peer, "close 1000");
+  bb_msgpack_peer_wait_closed (f->peer);
+  wait_done (f, 1);
+}
+
+static void
+test_refused (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbMsgpackPeer) second = bb_msgpack_peer_new (bb_listener_get_port (f->listener));
+
+  f->host->undecided = TRUE;
+  bb_msgpack_peer_login (second, "w1", "pw-one");
+  bb_slave_link_refuse (f->host->links->pdata[1], TRUE, "there is one");
+  bb_msgpack_peer_expect (second, "close 1000");
+  bb_msgpack_peer_wait_closed (second);
+}
+
+static void
+test_ping_and_shutdown (Fixture *f, gconstpointer data)
+{
+  GAsyncResult *result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  expect_request (f, "print", ", \"message\": \"ping\"");
+  answer (f, "@mv nothing");
+  bb_test_run_until_result (&result);
+  g_assert_true (bb_slave_link_ping_finish (f->link, result, NULL));
+  g_clear_object (&result);
+  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  expect_request (f, "print", ", \"message\": \"ping\"");
+  bb_test_clock_advance (f->clock, f->loop, 61);
+  bb_test_run_until_result (&result);
+  g_assert_false (bb_slave_link_ping_finish (f->link, result, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_TIMEOUT);
+  g_clear_object (&result);
+  bb_slave_link_shutdown_async (f->link, NULL, bb_test_store_result, &result);
+  expect_request (f, "shutdown", "");
+  bb_msgpack_peer_hang_up (f->peer);
+  bb_test_run_until_result (&result);
+  g_assert_true (bb_slave_link_shutdown_finish (f->link, result, NULL));
+  g_clear_object (&result);
+}
+
+/* What has come is left in the socket while nobody can take it. */
+static void
+test_pause (Fixture *f, gconstpointer data)
+{
+  start_shell (f);
+  f->pause_in_output = TRUE;
+  tell (f, "update", ", 'args': <[<[<'stdout'>, <[<'one\\n'>]>]>]>");
+  ask (f, "update", ", 'args': <[<[<'stdout'>, <[<'two\\n'>]>]>]>");
+  bb_test_run_pending ();
+  g_assert_cmpstr (f->told->str, ==, "stdout=one\n ");
+  f->pause_in_output = FALSE;
+  bb_slave_link_set_reading (f->link, TRUE);
+  bb_msgpack_peer_expect (f->peer, NIL);
+  g_assert_cmpstr (f->told->str, ==, "stdout=one\n stdout=two\n ");
+  tell (f, "complete", "");
+}
+
+/* One text of more than an owner is given at once, cut between characters. */
+static void
+test_long_text (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GString) text = g_string_new ("x");
+  g_autofree char *members = NULL;
+
+  for (guint i = 0; i < 400000; i++)
+    g_string_append (text, "\303\251");
+  start_shell (f);
+  members = g_strdup_printf (", 'args': <[<[<'stdout'>, <[<'%s'>]>]>]>", text->str);
+  tell (f, "update", members);
+  g_assert_true (g_utf8_validate (f->told->str, -1, NULL));
+  g_assert_cmpuint (f->told->len, ==, text->len + 2 * strlen ("stdout= "));
+  tell (f, "complete", "");
+}
+
+#define ADD(PATH, FUNC) g_test_add (PATH, Fixture, NULL, fixture_set_up, FUNC, fixture_tear_down)
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ADD ("/msgpack/link/info", test_info);
+  ADD ("/msgpack/link/info/fails", test_info_fails);
+  ADD ("/msgpack/link/builders", test_builders);
+  ADD ("/msgpack/link/shell", test_shell);
+  ADD ("/msgpack/link/failures", test_failures);
+  ADD ("/msgpack/link/interrupt", test_interrupt);
+  ADD ("/msgpack/link/upload", test_upload);
+  ADD ("/msgpack/link/upload/too-large", test_upload_too_large);
+  ADD ("/msgpack/link/download", test_download);
+  ADD ("/msgpack/link/download/fails", test_download_fails);
+  ADD ("/msgpack/link/download/read-twice", test_read_twice);
+  ADD ("/msgpack/link/paths", test_paths);
+  ADD ("/msgpack/link/windows", test_windows);
+  ADD ("/msgpack/link/cannot-start", test_cannot_start);
+  ADD ("/msgpack/link/orphans", test_orphans);
+  ADD ("/msgpack/link/close", test_close);
+  ADD ("/msgpack/link/refused", test_refused);
+  ADD ("/msgpack/link/ping-and-shutdown", test_ping_and_shutdown);
+  ADD ("/msgpack/link/pause", test_pause);
+  ADD ("/msgpack/link/long-text", test_long_text);
+  return g_test_run ();
+}
