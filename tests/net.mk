@@ -68,3 +68,9 @@ tests_test_msgpack_link_SOURCES = %D%/test-msgpack-link.c
 tests_test_msgpack_link_CPPFLAGS = $(test_cppflags)
 tests_test_msgpack_link_LDADD = $(test_libs)
 TESTS += tests/test-msgpack-link
+
+check_PROGRAMS += tests/test-msgpack-replay
+tests_test_msgpack_replay_SOURCES = %D%/test-msgpack-replay.c
+tests_test_msgpack_replay_CPPFLAGS = $(test_cppflags)
+tests_test_msgpack_replay_LDADD = $(test_libs)
+TESTS += tests/test-msgpack-replay

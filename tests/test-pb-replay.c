@@ -588,7 +588,7 @@ main (int argc, char **argv)
   g_autoptr (GPtrArray) names = NULL;
 
   g_test_init (&argc, &argv, NULL);
-  names = bb_capture_list ();
+  names = bb_capture_list ("pb");
   for (guint i = 0; i < names->len; i++)
     {
       g_autofree char *path = g_strconcat ("/pb/replay/", names->pdata[i], NULL);

@@ -8,7 +8,7 @@
 char *
 bb_capture_data_path (const char *name)
 {
-  return g_test_build_filename (G_TEST_DIST, "data", "pb", name, NULL);
+  return g_test_build_filename (G_TEST_DIST, "data", g_str_has_prefix (name, "msgpack-") ? "msgpack" : "pb", name, NULL);
 }
 
 static void
@@ -43,12 +43,19 @@ element_free (gpointer data)
 static BbCaptureElement *
 parse_head (const char *line)
 {
+  static const char *const kinds[] = { "BANANA", "HTTP", "WS" }; /* as in BbCaptureKind */
   g_auto (GStrv) words = g_strsplit (line, " ", 5);
   BbCaptureElement *element;
+  guint kind = 0;
 
-  if (g_strv_length (words) != 5 || !g_str_equal (words[3], "BANANA"))
+  if (g_strv_length (words) != 5)
+    return NULL;
+  while (kind < G_N_ELEMENTS (kinds) && !g_str_equal (words[3], kinds[kind]))
+    kind++;
+  if (kind == G_N_ELEMENTS (kinds))
     return NULL;
   element = g_new0 (BbCaptureElement, 1);
+  element->kind = (BbCaptureKind) kind;
   element->from_slave = g_str_equal (words[2], "W>M");
   element->bytes = g_byte_array_new ();
   return element;
@@ -89,16 +96,16 @@ compare_names (gconstpointer a, gconstpointer b)
 }
 
 GPtrArray *
-bb_capture_list (void)
+bb_capture_list (const char *protocol)
 {
-  g_autofree char *folder = g_test_build_filename (G_TEST_DIST, "data", "pb", NULL);
+  g_autofree char *folder = g_test_build_filename (G_TEST_DIST, "data", protocol, NULL);
   g_autoptr (GDir) dir = g_dir_open (folder, 0, NULL);
   GPtrArray *names = g_ptr_array_new_with_free_func (g_free);
   const char *name;
 
   g_assert_nonnull (dir);
   while ((name = g_dir_read_name (dir)) != NULL)
-    if (g_str_has_prefix (name, "pb-") || g_str_has_prefix (name, "synthetic-"))
+    if (g_str_has_prefix (name, "pb-") || g_str_has_prefix (name, "msgpack-") || g_str_has_prefix (name, "synthetic-"))
       g_ptr_array_add (names, g_strdup (name));
   g_ptr_array_sort (names, compare_names);
   return names;

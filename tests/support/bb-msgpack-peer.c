@@ -122,7 +122,7 @@ has_head (gpointer user_data)
 }
 
 const char *
-bb_msgpack_peer_next_status (BbMsgpackPeer *self)
+bb_msgpack_peer_next_answer (BbMsgpackPeer *self)
 {
   gsize length;
 
@@ -133,6 +133,13 @@ bb_msgpack_peer_next_status (BbMsgpackPeer *self)
   g_free (self->current);
   self->current = g_strndup ((char *) self->input->data, length);
   g_byte_array_remove_range (self->input, 0, (guint) length);
+  return self->current;
+}
+
+const char *
+bb_msgpack_peer_next_status (BbMsgpackPeer *self)
+{
+  bb_msgpack_peer_next_answer (self);
   if (g_str_has_prefix (self->current, "HTTP/1.1 101 "))
     g_assert_nonnull (strstr (self->current, "\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")); /* RFC 6455, 1.3 */
   *strchr (self->current, '\r') = '\0';
@@ -142,8 +149,11 @@ bb_msgpack_peer_next_status (BbMsgpackPeer *self)
 void
 bb_msgpack_peer_login (BbMsgpackPeer *self, const char *name, const char *password)
 {
+  const char *status;
+
   bb_msgpack_peer_ask (self, name, password);
-  g_assert_cmpstr (bb_msgpack_peer_next_status (self), ==, "HTTP/1.1 101 Switching Protocols");
+  status = bb_msgpack_peer_next_status (self);
+  g_assert_cmpstr (status, ==, "HTTP/1.1 101 Switching Protocols");
 }
 
 void
@@ -309,7 +319,7 @@ bb_msgpack_peer_next (BbMsgpackPeer *self)
       self->current = bb_msgpack_render (payload, length);
       break;
     case 0x88:
-      self->current = g_strdup_printf ("close %u", length >= 2 ? payload[0] << 8 | payload[1] : 0);
+      self->current = g_strdup_printf ("close %d", length >= 2 ? payload[0] << 8 | payload[1] : 0);
       break;
     case 0x89:
       self->current = g_strdup ("ping");

@@ -17,6 +17,7 @@ void bb_msgpack_peer_send_bytes (BbMsgpackPeer *self, gconstpointer data, gsize 
 void bb_msgpack_peer_ask (BbMsgpackPeer *self, const char *name, const char *password);
 /* Turns the main context until the answer has come: its first line, borrowed. */
 const char *bb_msgpack_peer_next_status (BbMsgpackPeer *self);
+const char *bb_msgpack_peer_next_answer (BbMsgpackPeer *self); /* the whole of it */
 void bb_msgpack_peer_login (BbMsgpackPeer *self, const char *name, const char *password); /* and expects 101 */
 
 /* A frame; @opcode with the bit for the last one, 0x82 for a whole binary message. */
