@@ -58,7 +58,7 @@ static void
 test_syntax (void)
 {
 #define KNOWN                                                                                                          \
-  "; there are %(prop:NAME)s, %(prop:NAME:-default)s, %(slave:name)s, %(slave:password)s and %(host:name)s"
+  "; there are %(prop:NAME)s, %(prop:NAME:-default)s, %(slave:name)s, %(slave:password)s, %(host:name)s, and %(master:NAME)s with host, port, protocol, tls"
   static const Good cases[] = {
     { "date +%s", "there is a lone % at \"%s\"; write %% for a percent sign" },
     { "100%", "there is a lone % at \"%\"; write %% for a percent sign" },

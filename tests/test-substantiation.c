@@ -78,6 +78,7 @@ test_first_build (Fixture *f, gconstpointer data)
   BbInstanceRequest *told;
   GVariant *properties;
   const char *text = NULL;
+  g_autofree char *filled_in = NULL;
 
   f->config->settings->properties
     = g_variant_ref_sink (g_variant_new_parsed ("{'os': <'linux'>, 'own': <true>}"));
@@ -96,6 +97,10 @@ test_first_build (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bb_instance_request_get_password (told), ==, "pw-vm");
   g_assert_cmpstr (bb_instance_request_get_master_host (told), ==, "master.example.org");
   g_assert_cmpuint (bb_instance_request_get_master_port (told), ==, 9989);
+  g_assert_true (bb_instance_request_get_tls (told));
+  text = filled_in = bb_instance_request_interpolate (told, "%(master:protocol)s %(master:tls)s %(master:host)s:%(master:port)s",
+                                                      NULL);
+  g_assert_cmpstr (text, ==, "pb true master.example.org:9989");
   properties = bb_instance_request_get_properties (told);
   g_assert_true (g_variant_lookup (properties, "os", "&s", &text));
   g_assert_cmpstr (text, ==, "linux"); /* S5: the slave's own win */

@@ -26,6 +26,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Reference, reference_clear)
 static gboolean
 check_reference (const Reference *reference, GError **error)
 {
+  static const char *const master_names[] = { "host", "port", "protocol", "tls", NULL };
   const char *scope = reference->scope;
   const char *name = reference->name;
 
@@ -35,9 +36,11 @@ check_reference (const Reference *reference, GError **error)
     return TRUE;
   if (g_str_equal (scope, "host") && g_str_equal (name, "name"))
     return TRUE;
+  if (g_str_equal (scope, "master") && g_strv_contains (master_names, name))
+    return TRUE;
   g_set_error (error, BB_ERROR, BB_ERROR_CONFIG,
                "\"%%(%s%s%s)s\" is unknown; there are %%(prop:NAME)s, %%(prop:NAME:-default)s, %%(slave:name)s, "
-               "%%(slave:password)s and %%(host:name)s",
+               "%%(slave:password)s, %%(host:name)s, and %%(master:NAME)s with host, port, protocol, tls",
                scope, *scope != '\0' && *name != '\0' ? ":" : "", name);
   return FALSE;
 }

@@ -10,7 +10,8 @@ typedef char *(*BbInterpolateFunc) (const char *scope, const char *name, gpointe
 
 /**
  * bb_interpolate:
- * @text: with `%(prop:NAME)s`, `%(prop:NAME:-default)s`, `%(slave:name)s`, `%(slave:password)s`, `%(host:name)s`, `%%`
+ * @text: with `%(prop:NAME)s`, `%(prop:NAME:-default)s`, `%(slave:name)s`, `%(slave:password)s`, `%(host:name)s`,
+ *   `%(master:host)s`, `%(master:port)s`, `%(master:protocol)s`, `%(master:tls)s`, `%%`
  *
  * A missing property without a default is an error that names it, as in Buildbot's WithProperties.
  *

@@ -201,7 +201,7 @@ announce_master_address (BbHost *self, BbConfig *config)
     host = g_get_host_name ();
   bb_slave_manager_set_master_address (self->slaves, host,
                                        bb_listener_get_port (g_ptr_array_index (self->listeners, 0)),
-                                       first->protocol);
+                                       first->protocol, first->tls != NULL);
 }
 
 /* Those of @config. Certificates are taken over even where no option has changed: the files may have. */

@@ -21,6 +21,7 @@ typedef struct
   const char *master_host;
   guint16 master_port;
   const char *protocol;
+  gboolean tls;
   GVariant *properties; /* a{sv}, sunk if floating */
   const char *state_directory;
   const char *parked_id; /* nullable */

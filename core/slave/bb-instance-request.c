@@ -19,6 +19,7 @@ struct _BbInstanceRequest
   GVariant *tags;
   GVariant *properties;
   guint16 master_port;
+  gboolean tls;
 
   BbRecordResourceFunc record;
   BbReportInstanceFunc report;
@@ -83,6 +84,7 @@ bb_instance_request_new (const BbInstanceRequestParameters *parameters)
   self->master_host = g_strdup (parameters->master_host);
   self->master_port = parameters->master_port;
   self->protocol = g_strdup (parameters->protocol);
+  self->tls = parameters->tls;
   self->state_directory = g_strdup (parameters->state_directory);
   self->parked_id = g_strdup (parameters->parked_id);
   self->tags = make_tags (parameters);
@@ -141,6 +143,12 @@ bb_instance_request_get_protocol (BbInstanceRequest *self)
   return self->protocol;
 }
 
+gboolean
+bb_instance_request_get_tls (BbInstanceRequest *self)
+{
+  return self->tls;
+}
+
 GVariant *
 bb_instance_request_get_tags (BbInstanceRequest *self)
 {
@@ -178,6 +186,18 @@ property_to_string (GVariant *properties, const char *name)
 }
 
 static char *
+master_to_string (BbInstanceRequest *self, const char *name)
+{
+  if (g_str_equal (name, "host"))
+    return g_strdup (self->master_host);
+  if (g_str_equal (name, "port"))
+    return g_strdup_printf ("%u", self->master_port);
+  if (g_str_equal (name, "protocol"))
+    return g_strdup (self->protocol);
+  return g_strdup (self->tls ? "true" : "false");
+}
+
+static char *
 lookup_for_interpolation (const char *scope, const char *name, gpointer user_data)
 {
   BbInstanceRequest *self = user_data;
@@ -190,6 +210,8 @@ lookup_for_interpolation (const char *scope, const char *name, gpointer user_dat
     return g_strdup (self->password);
   if (g_str_equal (scope, "host") && g_str_equal (name, "name"))
     return g_strdup (self->host_name);
+  if (g_str_equal (scope, "master"))
+    return master_to_string (self, name);
   return NULL;
 }
 

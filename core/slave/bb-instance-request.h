@@ -18,6 +18,7 @@ const char *bb_instance_request_get_password (BbInstanceRequest *self);
 const char *bb_instance_request_get_master_host (BbInstanceRequest *self);
 guint16 bb_instance_request_get_master_port (BbInstanceRequest *self);
 const char *bb_instance_request_get_protocol (BbInstanceRequest *self); /* "pb" or "msgpack" */
+gboolean bb_instance_request_get_tls (BbInstanceRequest *self);         /* the listener speaks TLS */
 /* Marks to put on everything that is made, in the call that makes it: bbhost:host, bbhost:store, bbhost:token,
  * bbhost:slave. a{ss} */
 GVariant *bb_instance_request_get_tags (BbInstanceRequest *self);
@@ -30,7 +31,8 @@ const char *bb_instance_request_get_state_directory (BbInstanceRequest *self);
 
 /**
  * bb_instance_request_interpolate:
- * @text: an option's value with `%(prop:…)s`, `%(slave:name)s`, `%(slave:password)s`, `%(host:name)s`
+ * @text: an option's value with `%(prop:…)s`, `%(slave:name)s`, `%(slave:password)s`, `%(host:name)s`,
+ *   `%(master:host)s`, `%(master:port)s`, `%(master:protocol)s`, `%(master:tls)s`
  *
  * Returns: (transfer full): it, filled in, or %NULL with %BB_ERROR_PERMANENT
  */

@@ -383,7 +383,8 @@ bb_slave_manager_set_reaper (BbSlaveManager *self, BbReaper *reaper)
 }
 
 void
-bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, guint16 port, const char *protocol)
+bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, guint16 port, const char *protocol,
+                                         gboolean tls)
 {
   g_return_if_fail (BB_IS_SLAVE_MANAGER (self));
 
@@ -392,6 +393,7 @@ bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, gui
   self->context.master_port = port;
   g_free (self->context.protocol);
   self->context.protocol = g_strdup (protocol);
+  self->context.tls = tls;
 }
 
 /* ---- looking ---- */

@@ -63,7 +63,8 @@ gboolean bb_slave_manager_load_finish (BbSlaveManager *self, GAsyncResult *resul
 void bb_slave_manager_apply (BbSlaveManager *self, BbConfig *config);
 
 /* Where instances are told to connect to; from the first pb listener, when it is bound. */
-void bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, guint16 port, const char *protocol);
+void bb_slave_manager_set_master_address (BbSlaveManager *self, const char *host, guint16 port, const char *protocol,
+                                         gboolean tls);
 
 BbSlave *bb_slave_manager_find (BbSlaveManager *self, const char *name); /* (transfer none) (nullable) */
 GPtrArray *bb_slave_manager_list (BbSlaveManager *self); /* (transfer container), in the configuration's order */

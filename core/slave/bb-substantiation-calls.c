@@ -230,6 +230,7 @@ make_request (BbSubstantiation *self, GVariant *properties, gboolean is_parked)
     .master_host = context->master_host,
     .master_port = context->master_port,
     .protocol = context->protocol,
+    .tls = context->tls,
     .properties = properties,
     .state_directory = context->state_directory,
     .parked_id = is_parked ? bb_ledger_row_get_instance_id (self->row) : NULL,

@@ -34,6 +34,7 @@ typedef struct
   char *master_host;
   guint16 master_port;
   char *protocol;
+  gboolean tls;
   gint64 adopt_until_us;   /* loop time: until then slaves may come back to instances of before the start */
   double login_grace;
   double instance_max_lifetime; /* 0: no limit */

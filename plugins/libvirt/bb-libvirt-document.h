@@ -28,7 +28,7 @@ typedef struct
   const char *password;
   const char *host;
   guint16 port;
-  const char *address; /* host:port, or ws://host:port for the other protocol */
+  const char *address; /* host:port, with the scheme in front of it unless it is plain pb */
 } BbLibvirtIdentity;
 
 /* Fills in one text; returns NULL with an error. */

@@ -572,12 +572,20 @@ is_wildcard (const char *host)
   return *host == '\0' || g_str_equal (host, "0.0.0.0") || g_str_equal (host, "::") || g_str_equal (host, "*");
 }
 
+static const char *
+get_scheme (BbInstanceRequest *request)
+{
+  gboolean tls = bb_instance_request_get_tls (request);
+
+  if (g_str_equal (bb_instance_request_get_protocol (request), "msgpack"))
+    return tls ? "wss://" : "ws://";
+  return tls ? "tls://" : "";
+}
+
 static void
 set_identity (Start *start)
 {
   const char *host = start->config->master_fqdn;
-  gboolean websocket = g_str_equal (bb_instance_request_get_protocol (start->request), "msgpack");
-
   if (host == NULL)
     host = bb_instance_request_get_master_host (start->request);
   if (is_wildcard (host))
@@ -586,7 +594,7 @@ set_identity (Start *start)
   start->identity.password = bb_instance_request_get_password (start->request);
   start->identity.host = host;
   start->identity.port = bb_instance_request_get_master_port (start->request);
-  start->address = g_strdup_printf (strchr (host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u", websocket ? "ws://" : "",
+  start->address = g_strdup_printf (strchr (host, ':') != NULL ? "%s[%s]:%u" : "%s%s:%u", get_scheme (start->request),
                                     host, start->identity.port);
   start->identity.address = start->address;
 }

@@ -32,6 +32,11 @@ static const char tac[] =
   "more = {}\n"
   "if os.environ['BBHOST_PROTOCOL'] == 'msgpack':\n"
   "    more['protocol'] = 'msgpack_experimental_v7'\n"
+  "if os.environ['BBHOST_TLS'] == 'true':\n"
+  "    # It is this machine that answers, by an address that its certificate need not name.\n"
+  "    from twisted.internet import endpoints, ssl\n"
+  "    endpoints.optionsForClientTLS = lambda hostname, **options: ssl.CertificateOptions()\n"
+  "    more['useTls'] = True\n"
   "application = service.Application('buildbot-worker')\n"
   "Worker(host.strip('[]'), int(port), os.environ['BBHOST_SLAVE'], password, basedir, 600, None,\n"
   "       maxdelay=30, **more).setServiceParent(application)\n";

@@ -69,6 +69,7 @@ make_environment (BbInstanceRequest *request, const BbLocalConfig *config, const
   environment = g_environ_setenv (environment, BB_LOCAL_ENV_DIRECTORY, folder, TRUE);
   environment = g_environ_setenv (environment, "BBHOST_MASTER", master, TRUE);
   environment = g_environ_setenv (environment, "BBHOST_PROTOCOL", bb_instance_request_get_protocol (request), TRUE);
+  environment = g_environ_setenv (environment, "BBHOST_TLS", bb_instance_request_get_tls (request) ? "true" : "false", TRUE);
   if (config->argv != NULL)
     environment =
       g_environ_setenv (environment, "BBHOST_PASSWORD", bb_instance_request_get_password (request), TRUE);

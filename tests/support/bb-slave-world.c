@@ -95,7 +95,7 @@ load (World *self)
   g_assert_true (bb_ledger_load_finish (self->ledger, ledger_result, &error));
   with_ledger.ledger = self->ledger;
   self->slaves = bb_slave_manager_new (&with_ledger);
-  bb_slave_manager_set_master_address (self->slaves, "master.example.org", 9989, "pb");
+  bb_slave_manager_set_master_address (self->slaves, "master.example.org", 9989, "pb", TRUE);
   g_signal_connect (self->slaves, "notice", G_CALLBACK (notice_cb), self);
   g_signal_connect (self->slaves, "availability-changed", G_CALLBACK (availability_changed_cb), self);
   bb_slave_manager_load_async (self->slaves, NULL, bb_test_store_result, &result);
