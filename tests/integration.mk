@@ -23,6 +23,11 @@ check_LTLIBRARIES += %D%/integration/clock-jumper.la
 %C%_integration_clock_jumper_la_CPPFLAGS = -D_GNU_SOURCE
 %C%_integration_clock_jumper_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
+# Every test of real workers on every wire, which takes minutes.
+check-wires: all
+	BB_TEST_ALL_WIRES=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='tests/integration/test-workers.py'
+.PHONY: check-wires
+
 # What was installed, from where it was installed; `make distcheck` comes by here.
 installcheck-local:
 	@if test -n "$(DESTDIR)"; then \

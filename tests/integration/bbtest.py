@@ -489,6 +489,20 @@ class Worker:
                 raise unittest.SkipTest({'3': 'buildbot-worker is not installed',
                                          '4': 'no buildbot-worker 4.x (BB_TEST_WORKER4 names none)'}[release])
 
+    @classmethod
+    def has_tls(cls, release):
+        """Twisted needs more for it than it comes with."""
+        python = os.path.join(os.path.dirname(cls.PROGRAMS[release]), 'python3')
+        return subprocess.run([python, '-c', 'import OpenSSL, service_identity'], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env=program_environment()).returncode == 0
+
+    @classmethod
+    def releases_for(cls, wire):
+        """Those of which there are workers that can connect so."""
+        return [release for release, program in cls.PROGRAMS.items()
+                if program and (not wire.tls or cls.has_tls(release))]
+
     def __init__(self, name, password, port, release='3', keepalive=600, maxdelay=2, wire=None):
         self.require(release)
         self.name, self.release = name, release

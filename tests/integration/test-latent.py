@@ -72,6 +72,34 @@ class Latent(bbtest.Case):
         self.assertEqual(self.daemon.build('first')['result'], 'success')
         self.assertNotEqual(self.daemon.json('instances')[0]['number'], rows[0]['number'])
 
+    def test_every_wire(self):
+        """L1, L2, L13: the plugin's worker is told how to connect: over each wire, of both releases"""
+        for wire in bbtest.wires():
+            with self.subTest(wire=wire.name):
+                self.live_over(wire)
+
+    def live_over(self, wire):
+        directory = bbtest.TempDir()
+        self.addCleanup(directory.remove)
+        releases = bbtest.Worker.releases_for(wire)
+        config = bbtest.Daemon.listener(None, **wire.listener_keys(directory)) + '[step echo]\ncommand=echo done\n'
+        for release in releases:
+            config += ('[slave local-%s]\ntype=local\npassword=auto\nbuild_wait_timeout=0\ncommand=%s\n'
+                       '[builder on-%s]\nslavenames=local-%s;\nsteps=echo;\n'
+                       % (release, bbtest.Worker.PROGRAMS[release], release, release))
+        daemon = bbtest.Daemon(config)
+        self.daemon = daemon
+        try:
+            daemon.start()
+            numbers = [daemon.submit('on-' + release) for release in releases]
+            for number in numbers:
+                daemon.wait_build(number, state='finished', result='success')
+            self.assertIn('(%s, version' % wire.protocol, daemon.log())
+            wait_until(lambda: daemon.json('instances') == [] and not local_workers(), 'the instances to be gone')
+            self.assertEqual(daemon.stop(), 0, daemon.log())
+        finally:
+            daemon.close()
+
     def test_fresh_for_each_build(self):
         """L15: build_wait_timeout=0: two builds get an instance each"""
         self.start(wait=0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """TLS on the listener: real workers, client certificates, versions, resumption, reload, and peers that do it wrong."""
+import base64
 import os
 import socket
 import ssl
@@ -28,13 +29,17 @@ steps=s
 '''
 
 
-class Tls(bbtest.Case):
+class Served(bbtest.Case):
+    """A daemon with one listener, and peers of it."""
+
+    protocol = 'pb'
+
     def serve(self, client_ca=False):
         self.files = bbtest.TempDir()
         self.addCleanup(self.files.remove)
         self.authority = Authority(self.files)
         certificate, key = self.authority.issue('localhost', 'DNS:localhost,IP:127.0.0.1', 'server')
-        keys = {'tls_certificate': certificate, 'tls_private_key': key}
+        keys = {'protocol': self.protocol, 'tls_certificate': certificate, 'tls_private_key': key}
         if client_ca:
             keys['tls_client_ca'] = self.authority.certificate
         self.config = '[listener pb]\naddress=127.0.0.1\nport=0\n%s\n%s' % (
@@ -56,14 +61,19 @@ class Tls(bbtest.Case):
         self.addCleanup(secure.close)
         return secure
 
-    def greeting(self, secure):
+    def answer(self, secure, length):
         data = b''
-        while len(data) < len(GREETING):
-            more = secure.recv(len(GREETING) - len(data))
+        while len(data) < length:
+            more = secure.recv(length - len(data))
             if not more:
                 break
             data += more
         return data
+
+
+class Tls(Served):
+    def greeting(self, secure):
+        return self.answer(secure, len(GREETING))
 
     def tls_worker(self, name, password, string, **options):
         """A worker of release 3 whose buildbot.tac has a connection string."""
@@ -216,6 +226,55 @@ class Tls(bbtest.Case):
         except ssl.SSLWantReadError:
             pass
         return outgoing.read()
+
+
+class TlsOfMsgpack(Served):
+    protocol = 'msgpack'
+
+    def ask(self, secure, name='w1', password='pw-one'):
+        """The status of the answer to a request for a WebSocket."""
+        login = base64.b64encode(('%s:%s' % (name, password)).encode()).decode()
+        secure.sendall(('GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+                        'Authorization: Basic %s\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+                        'Sec-WebSocket-Version: 13\r\n\r\n' % login).encode())
+        return self.answer(secure, len('HTTP/1.1 101'))[9:].decode()
+
+    def test_resumption(self):
+        """A second connection takes up the session of the first, in both versions, with a client's certificate"""
+        self.serve(client_ca=True)
+        certificate = self.authority.issue('w1')
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = self.context(certificate, version)
+            first = self.connect(context)
+            self.assertEqual(self.ask(first, password='wrong'), '401')
+            self.assertFalse(first.session_reused)
+            second = self.connect(context, first.session)
+            self.assertEqual(self.ask(second, 'nobody'), '401')
+            self.assertTrue(second.session_reused)
+
+    def test_client_certificates(self):
+        """Who has none is not served; a slave needs one of its own name"""
+        self.serve(client_ca=True)
+        with self.assertRaises((ssl.SSLError, OSError)):
+            self.ask(self.connect(self.context(version=ssl.TLSVersion.TLSv1_2)))
+        self.daemon.wait_log('closed: no TLS with it: peer did not return a certificate')
+        self.assertEqual(self.ask(self.connect(self.context(self.authority.issue('w2')))), '401')
+        self.daemon.wait_log(r'slave w1: the certificate that 127\.0\.0\.1:\d+ has shown is not for this name')
+        self.assertEqual(self.ask(self.connect(self.context(self.authority.issue('w1')))), '101')
+
+    def test_reload(self):
+        """A new certificate counts for new connections; an attached slave stays, and builds"""
+        self.serve()
+        wire = bbtest.Wire('msgpack', True)
+        wire.environment['SSL_CERT_FILE'] = self.authority.certificate
+        self.start_worker('w1', 'pw-one', self.daemon.port, wire=wire)
+        self.daemon.wait_attached('w1')
+        before = self.connect(self.context()).getpeercert(True)
+        self.authority.issue('localhost', 'DNS:localhost', 'server')
+        self.daemon.bbctl('reload')
+        self.assertNotEqual(self.connect(self.context()).getpeercert(True), before)
+        self.assertEqual(self.daemon.build('b')['result'], 'success')
+        self.assertEqual(self.daemon.log().count('slave w1: attached'), 1)
 
 
 if __name__ == '__main__':

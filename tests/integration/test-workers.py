@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Real workers of both releases at one daemon: what they are, what they run, how it ends, how they leave."""
+"""Real workers of both releases at one daemon: what they are, what they run, how it ends, how they leave.
+
+Everything over plain PB; over the other wires what differs between them, and everything with BB_TEST_ALL_WIRES=1
+(`make check-wires`).
+"""
 import hashlib
 import os
 import signal
@@ -80,20 +84,25 @@ BUILDERS = {
 
 class RealWorkers(bbtest.Case):
     NAMES = {'3': 'bot-three', '4': 'bot-four'}
+    wire = bbtest.Wire('pb', False)
 
     @classmethod
     def setUpClass(cls):
         Worker.require('3')
-        cls.releases = ['3'] + (['4'] if Worker.PROGRAMS['4'] else [])
+        cls.releases = Worker.releases_for(cls.wire)
         cls.names = [cls.NAMES[release] for release in cls.releases]
+        cls.files = bbtest.TempDir()
+        cls.addClassCleanup(cls.files.remove)
+        cls.keys = cls.wire.listener_keys(cls.files)
         cls.start_class_daemon(cls.config, arguments=('--shutdown-grace', '2'))
         cls.workers = {release: cls.start_class_worker(cls.NAMES[release], 'pass-' + cls.NAMES[release],
-                                                       cls.daemon.port, release) for release in cls.releases}
+                                                       cls.daemon.port, release, wire=cls.wire)
+                       for release in cls.releases}
         cls.daemon.wait_attached(*cls.names)
 
     @classmethod
     def config(cls, max_builds='', extra=''):
-        text = '[host]\nname=itest\n' + cls.daemon.listener()
+        text = '[host]\nname=itest\n' + cls.daemon.listener(**cls.keys)
         for name in cls.NAMES.values():
             text += '[slave %s]\npassword=pass-%s\n%s\n' % (name, name, max_builds)
             text += '[properties %s]\nos=linux\ncores=2\nfast=true\nversion="12"\n' % name
@@ -170,6 +179,11 @@ destination={d('host')}/never
 
     def steps(self, build):
         return {step['name']: step for step in build['steps']}
+
+    def test_00_both_releases(self):
+        """workers of both releases are there"""
+        if len(self.releases) < len(Worker.PROGRAMS):
+            self.skipTest('only of release %s over %s' % (' and '.join(self.releases), self.wire.name))
 
     def test_01_attached_with_their_info(self):
         """S1: both releases are attached at once and tell what they are"""
@@ -344,8 +358,7 @@ destination={d('host')}/never
     def test_15_max_builds(self):
         """S3, S12: max_builds holds builds of two builders back; a reload lifts it without a reconnect"""
         name = self.names[0]
-        worker = self.workers['3']
-        attaches = worker.log().count('Connected to')
+        attaches = self.daemon.log().count('slave %s: attached from' % name)
         self.daemon.configure(self.config('max_builds=1'))
         self.daemon.bbctl('reload')
         first = [self.daemon.submit(b, '--slave', name) for b in ('slow', 'slow2')]
@@ -358,7 +371,7 @@ destination={d('host')}/never
         builds = [self.daemon.wait_build(n, state='finished', result='success') for n in second]
         builds.sort(key=lambda b: b['started_at'])
         self.assertLess(builds[1]['started_at'], builds[0]['finished_at'])
-        self.assertEqual(worker.log().count('Connected to'), attaches)
+        self.assertEqual(self.daemon.log().count('slave %s: attached from' % name), attaches)
 
     def test_16_reload_keeps_builds(self):
         """S12, S13: a reload while a build runs changes nothing for it, and brings a new builder to the slave"""
@@ -386,12 +399,17 @@ destination={d('host')}/never
             self.assertRegex(self.daemon.bbctl('ping', name).stdout, r'\d')
 
     def test_18_duplicate(self):
-        """A3: a second worker of a name is refused and ends, the first and its build go on"""
+        """A3: a second worker of a name is refused (and ends, where the protocol can say so); the first and its build go on"""
         number = self.daemon.submit('forever', '--slave', self.names[0])
         self.daemon.wait_build(number, state='running')
-        second = self.start_worker(self.names[0], 'pass-' + self.names[0], self.daemon.port)
-        second.process.wait(bbtest.DEADLINE)
-        self.assertIn('duplicate', second.log())
+        second = self.start_worker(self.names[0], 'pass-' + self.names[0], self.daemon.port, wire=self.wire)
+        self.daemon.wait_log('slave %s: refused a second login' % self.names[0])
+        if self.wire.protocol == 'pb':
+            second.process.wait(bbtest.DEADLINE)
+            self.assertIn('duplicate', second.log())
+        else:
+            second.wait_log('WebSocket connection closed')
+            second.stop()
         self.assertEqual(self.daemon.builds()[number]['state'], 'running')
         self.assertTrue(self.daemon.slave(self.names[0])['attached'])
         self.daemon.bbctl('cancel', number)
@@ -399,10 +417,10 @@ destination={d('host')}/never
 
     def test_19_refused(self):
         """A1: wrong password and unknown name are refused and logged without the password; others work on"""
-        wrong = self.start_worker(self.names[0], 'wr0ng-passw0rd', self.daemon.port)
-        unknown = self.start_worker('nobody', 'wr0ng-passw0rd', self.daemon.port)
+        wrong = self.start_worker(self.names[0], 'wr0ng-passw0rd', self.daemon.port, wire=self.wire)
+        unknown = self.start_worker('nobody', 'wr0ng-passw0rd', self.daemon.port, wire=self.wire)
         for worker in (wrong, unknown):
-            worker.wait_log('(?i)unauthorized login')
+            worker.wait_log('(?i)unauthorized login' if self.wire.protocol == 'pb' else 'WebSocket connection closed')
         self.daemon.wait_log(r'127\.0\.0\.1.*nobody|nobody.*127\.0\.0\.1')
         self.assertNotIn('wr0ng-passw0rd', self.daemon.log())
         self.assertIsNone(wrong.process.poll())
@@ -448,6 +466,23 @@ destination={d('host')}/never
                                     if b['builder'] == 'forever' and b['state'] == 'running'], 'the build to run again')
         self.daemon.bbctl('cancel', again[0]['number'])
         self.daemon.wait_build(again[0]['number'], state='finished', result='cancelled')
+
+
+ESSENTIAL = ('test_00_both_releases', 'test_01_attached_with_their_info', 'test_03_run_is_like_ssh',
+             'test_05_environment_and_directories', 'test_08_cancel', 'test_11_files', 'test_17_ping', 'test_18_duplicate',
+             'test_19_refused', 'test_21_graceful_shutdown')
+
+
+def over(wire):
+    """The same class on another wire; an attribute that is None is no test."""
+    members = {'wire': wire}
+    if not os.environ.get('BB_TEST_ALL_WIRES'):
+        members.update((name, None) for name in dir(RealWorkers) if name.startswith('test_') and name not in ESSENTIAL)
+    return type('RealWorkersOver' + wire.protocol.title() + ('Tls' if wire.tls else ''), (RealWorkers,), members)
+
+
+OTHERS = [over(wire) for wire in bbtest.wires()[1:]]
+globals().update((each.__name__, each) for each in OTHERS)
 
 
 if __name__ == '__main__':
