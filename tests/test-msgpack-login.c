@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
+#include <sys/socket.h>
 
 #include "bb-msgpack-peer.h"
 #include "bb-pb-peer.h"
 #include "bb-test.h"
+#include "bb-websocket.h"
 
 /* Before and at the login of msgpack: the request of HTTP, frames, values; and who is let in. */
 typedef struct
@@ -318,6 +320,69 @@ test_malformed_frames (void)
     }
 }
 
+static void
+accept_cb (BbWebsocket *socket, const char *authorization, gpointer user_data)
+{
+  bb_websocket_accept (socket);
+}
+
+static void
+count_cb (BbWebsocket *socket, const guint8 *data, gsize length, gpointer user_data)
+{
+  ++*(guint *) user_data;
+}
+
+static void
+ignore_cb (BbWebsocket *socket, const GError *reason, gpointer user_data)
+{
+}
+
+/* What a library keeps for frames is there only while one is under way: an idle slave costs nothing of it. */
+static void
+test_at_rest (void)
+{
+  static const BbWebsocketEvents events = { accept_cb, count_cb, ignore_cb };
+  static const guint8 short_frame[] = { 0x82, 0x81, 0, 0, 0, 0, 0xc0 };
+  const gsize lengths[] = { 0, 1, 125, 126, 65535, 65536, 70000 };
+  g_autofree guint8 *data = g_malloc0 (70000);
+  g_autoptr (BbClock) clock = BB_CLOCK (bb_test_clock_new ());
+  g_autoptr (GError) error = NULL;
+  g_autoptr (BbLoop) loop = bb_loop_new (clock, &error);
+  g_autoptr (BbMsgpackPeer) peer = NULL;
+  g_autoptr (BbWebsocket) socket = NULL;
+  guint n_messages = 0;
+  int fds[2];
+
+  g_assert_no_error (error);
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), ==, 0);
+  peer = bb_msgpack_peer_new_for_fd (fds[0]);
+  socket = bb_websocket_new (loop, fds[1], NULL, NULL, &events, &n_messages, &error);
+  g_assert_no_error (error);
+  bb_msgpack_peer_login (peer, "any", "body");
+  for (guint i = 0; i < G_N_ELEMENTS (lengths); i++)
+    {
+      bb_msgpack_peer_send_frame (peer, 0x82, TRUE, data, lengths[i]);
+      bb_test_run_pending ();
+      g_assert_cmpuint (n_messages, ==, i + 1);
+      g_assert_true (bb_websocket_is_at_rest (socket));
+    }
+  for (guint i = 0; i < sizeof short_frame; i++)
+    {
+      g_assert_true (bb_websocket_is_at_rest (socket) == (i == 0));
+      bb_msgpack_peer_send_bytes (peer, short_frame + i, 1);
+      bb_test_run_pending ();
+    }
+  g_assert_true (bb_websocket_is_at_rest (socket));
+  bb_msgpack_peer_send_frame (peer, 0x02, TRUE, data, 1);
+  bb_msgpack_peer_send_frame (peer, 0x89, TRUE, data, 1);
+  bb_test_run_pending ();
+  g_assert_false (bb_websocket_is_at_rest (socket));
+  bb_msgpack_peer_send_frame (peer, 0x80, TRUE, data, 1);
+  bb_test_run_pending ();
+  bb_websocket_send (socket, data, 5);
+  g_assert_true (bb_websocket_is_at_rest (socket));
+}
+
 /* Values */
 
 static void
@@ -407,6 +472,7 @@ main (int argc, char **argv)
   ADD ("/msgpack/frames/too-large", test_too_large);
   ADD ("/msgpack/frames/too-many-fragments", test_too_many_fragments);
   g_test_add_func ("/msgpack/frames/malformed", test_malformed_frames);
+  g_test_add_func ("/msgpack/frames/at-rest", test_at_rest);
   g_test_add_func ("/msgpack/values", test_values);
   g_test_add_func ("/msgpack/values/limits", test_value_limits);
   return g_test_run ();

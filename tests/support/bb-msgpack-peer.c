@@ -19,20 +19,28 @@ struct _BbMsgpackPeer
 };
 
 BbMsgpackPeer *
-bb_msgpack_peer_new (guint16 port)
+bb_msgpack_peer_new_for_fd (int fd)
 {
   BbMsgpackPeer *self = g_new0 (BbMsgpackPeer, 1);
+
+  self->fd = fd;
+  self->input = g_byte_array_new ();
+  return self;
+}
+
+BbMsgpackPeer *
+bb_msgpack_peer_new (guint16 port)
+{
   struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons (port) };
   /* What is sent has arrived when send() returns: the test clock does not wait for Nagle. */
   const int on = 1;
+  int fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
   address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
-  self->fd = socket (AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  g_assert_cmpint (self->fd, >=, 0);
-  setsockopt (self->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  g_assert_cmpint (connect (self->fd, (struct sockaddr *) &address, sizeof address), ==, 0);
-  self->input = g_byte_array_new ();
-  return self;
+  g_assert_cmpint (fd, >=, 0);
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  g_assert_cmpint (connect (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
+  return bb_msgpack_peer_new_for_fd (fd);
 }
 
 void

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef struct _BbMsgpackPeer BbMsgpackPeer;
 
 BbMsgpackPeer *bb_msgpack_peer_new (guint16 port);
+BbMsgpackPeer *bb_msgpack_peer_new_for_fd (int fd); /* takes it over */
 void bb_msgpack_peer_free (BbMsgpackPeer *self);
 void bb_msgpack_peer_hang_up (BbMsgpackPeer *self);
 void bb_msgpack_peer_send_bytes (BbMsgpackPeer *self, gconstpointer data, gsize length);
