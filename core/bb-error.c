@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-error.h"
 
+#include <string.h>
+
 static const GDBusErrorEntry entries[] = {
   { BB_ERROR_FAILED, "org.bbhost.Error.Failed" },
   { BB_ERROR_NOT_NOW, "org.bbhost.Error.NotNow" },
@@ -32,4 +34,25 @@ bb_error_quark (void)
 
   g_dbus_error_register_error_domain ("bb-error-quark", &quark, entries, G_N_ELEMENTS (entries));
   return (GQuark) quark;
+}
+
+char *
+bb_error_quote (const char *text, gsize max_bytes)
+{
+  g_autofree char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, max_bytes));
+  GString *quoted = g_string_new (NULL);
+
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p))
+    {
+      gunichar c = g_utf8_get_char (p);
+
+      /* What was cut has become U+FFFD, which is longer. */
+      if (quoted->len + (gsize) (g_utf8_next_char (p) - p) > max_bytes)
+        break;
+      if (g_unichar_iscntrl (c))
+        g_string_append_c (quoted, ' ');
+      else
+        g_string_append_unichar (quoted, c);
+    }
+  return g_string_free (quoted, FALSE);
 }

@@ -59,4 +59,17 @@ typedef enum
   BB_ERROR_NOT_AUTHORIZED,
 } BbError;
 
+/**
+ * bb_error_quote:
+ * @text: a stranger's: a service's, a slave's, a caller's
+ * @max_bytes: how long it may become
+ *
+ * For messages, which go into logs, over D-Bus and to terminals.
+ *
+ * Returns: (transfer full): @text on one line, in valid UTF-8, without control characters; cut between two characters
+ *
+ * Since: 1.0
+ */
+char *bb_error_quote (const char *text, gsize max_bytes);
+
 G_END_DECLS

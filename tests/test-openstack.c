@@ -1254,12 +1254,50 @@ test_validate (Fixture *f, gconstpointer data)
                    "client_version: \"3\" is neither 2 nor like 2.37");
 }
 
+static void
+assert_json (const char *text, gboolean good)
+{
+  g_autoptr (GBytes) body = g_bytes_new_static (text, strlen (text));
+  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
+
+  g_assert_true ((root != NULL) == good);
+}
+
+/* An answer of a million brackets would end the process, one of several values would cost memory for ever. */
+static void
+test_json_of_strangers (void)
+{
+  g_autofree char *deep = g_strnfill (1000000, '[');
+
+  assert_json (" {\"a\": [1.5e3, -2, \"]\\\"[\", null, true, {}]}\n", TRUE);
+  assert_json ("[]", TRUE);
+  assert_json (deep, FALSE);
+  assert_json ("2 {\"a\": 1}", FALSE);
+  assert_json ("{} {}", FALSE);
+  assert_json ("{} /* [ */", FALSE);
+  assert_json ("{\"a\": \"", FALSE);
+  assert_json ("{", FALSE);
+  assert_json ("", FALSE);
+}
+
+static void
+test_quote (void)
+{
+  g_autofree char *whole = bb_error_quote ("a\nb\x1b[2J\xc2\x9bü", 100);
+  g_autofree char *cut = bb_error_quote ("aü€€", 5);
+
+  g_assert_cmpstr (whole, ==, "a b [2J ü");
+  g_assert_cmpstr (cut, ==, "aü");
+}
+
 int
 main (int argc, char **argv)
 {
 #define ADD(NAME, FUNC) g_test_add ("/openstack/" NAME, Fixture, NULL, set_up, FUNC, tear_down)
   g_unsetenv ("OS_CLOUD");
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/openstack/json-of-strangers", test_json_of_strangers);
+  g_test_add_func ("/openstack/quote", test_quote);
   bb_log_trap_install ();
   bb_latent_suite_add (&suite);
   ADD ("O1/flavor/by-id", test_flavor_by_id);

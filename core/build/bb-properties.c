@@ -38,7 +38,9 @@ bb_properties_check (GVariant *properties, GError **error)
         wrong = "a value is a string, a number, a boolean or a list of strings";
       if (wrong != NULL)
         {
-          g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "property \"%.64s\": %s", name, wrong);
+          g_autofree char *quoted = bb_error_quote (name, 64);
+
+          g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "property \"%s\": %s", quoted, wrong);
           g_variant_unref (value);
           return FALSE;
         }

@@ -66,7 +66,9 @@ check_option (const char *name, GVariant *value, gboolean is_run, GVariantBuilde
 
   if (option == NULL)
     {
-      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "option \"%.64s\" is not known here", name);
+      g_autofree char *quoted = bb_error_quote (name, 64);
+
+      g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT, "option \"%s\" is not known here", quoted);
       return FALSE;
     }
   checked = g_str_equal (option->type, "d") ? to_double (value) : g_variant_ref (value);

@@ -82,8 +82,11 @@ bb_transfer_resolve (const BbStepConfig *step, const BbStepContext *context, con
     }
   if (*path == '\0' || (leads_upwards (path) && !leads_upwards (raw)) || (*path == '/' && *raw != '/'))
     {
+      g_autofree char *quoted_path = bb_error_quote (path, 200);
+      g_autofree char *quoted_raw = bb_error_quote (raw != NULL ? raw : "", 200);
+
       g_set_error (error, BB_ERROR, BB_ERROR_INVALID_ARGUMENT,
-                   "%s: \"%.200s\" is not a path that properties may make of \"%.200s\"", key, path, raw);
+                   "%s: \"%s\" is not a path that properties may make of \"%s\"", key, quoted_path, quoted_raw);
       return NULL;
     }
   if (g_path_is_absolute (path))

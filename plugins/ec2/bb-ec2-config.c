@@ -278,7 +278,11 @@ validate_tags (const BbEc2Config *config, GPtrArray *errors)
         complain (errors, "tags: \"%.*s\" begins with bbhost: or aws:, which are not for users", (int) length,
                   config->tags[i]);
       if (length > 127)
-        complain (errors, "tags: \"%.20s…\" is longer than 127 characters", config->tags[i]);
+        {
+          g_autofree char *quoted = bb_error_quote (config->tags[i], 20);
+
+          complain (errors, "tags: \"%s…\" is longer than 127 characters", quoted);
+        }
     }
   if (config->tags != NULL && g_strv_length (config->tags) > MAX_TAGS)
     complain (errors, "tags: more than %d", MAX_TAGS);

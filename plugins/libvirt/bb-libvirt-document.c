@@ -215,8 +215,10 @@ check_template (const char *text, gpointer user_data, GError **error)
         end = at;
       if (end == NULL)
         {
+          g_autofree char *quoted = bb_error_quote (at, 40);
+
           g_set_error (error, BB_ERROR, BB_ERROR_PERMANENT,
-                       "in \"%.40s\" a percent sign begins no %%(prop:NAME)s; write %%%% for a percent sign", at);
+                       "in \"%s\" a percent sign begins no %%(prop:NAME)s; write %%%% for a percent sign", quoted);
           return NULL;
         }
       at = end + 2;

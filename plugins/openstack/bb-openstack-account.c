@@ -206,17 +206,9 @@ keep_away (BbOpenstackAccount *self, double seconds)
 static JsonNode *
 parse_body (GBytes *body)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  gsize size;
-  const char *data = g_bytes_get_data (body, &size);
-  JsonNode *root;
-
-  if (size == 0)
+  if (g_bytes_get_size (body) == 0)
     return json_node_new (JSON_NODE_NULL);
-  if (!json_parser_load_from_data (parser, data, (gssize) size, NULL))
-    return NULL;
-  root = json_parser_get_root (parser);
-  return root != NULL ? json_node_ref (root) : json_node_new (JSON_NODE_NULL);
+  return bb_openstack_json_parse (body);
 }
 
 static void

@@ -17,7 +17,11 @@ list_candidates (GPtrArray *items, const char *member)
       const char *value = bb_openstack_json_get_string (items->pdata[i], member);
 
       if (value != NULL)
-        g_string_append_printf (text, "%s%.80s", text->len > 0 ? ", " : "", value);
+        {
+          g_autofree char *quoted = bb_error_quote (value, 80);
+
+          g_string_append_printf (text, "%s%s", text->len > 0 ? ", " : "", quoted);
+        }
     }
   if (items->len > MAX_CANDIDATES)
     g_string_append_printf (text, " and %u more", items->len - MAX_CANDIDATES);

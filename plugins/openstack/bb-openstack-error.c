@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-openstack-error.h"
 
+#include "bb-openstack-json.h"
+
 #include <bbhost/bbhost.h>
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #define MAX_TEXT 500
 
 G_DEFINE_QUARK (bb-openstack-error-quark, bb_openstack_error)
-
-static const char *
-get_string (JsonObject *object, const char *name)
-{
-  JsonNode *node = json_object_get_member (object, name);
-
-  return node != NULL && JSON_NODE_HOLDS_VALUE (node) && json_node_get_value_type (node) == G_TYPE_STRING
-           ? json_node_get_string (node)
-           : NULL;
-}
 
 /* The services' forms: the message inside the only member, whatever that is called, or at the top. */
 static const char *
@@ -29,11 +20,11 @@ find_message (JsonNode *root)
 
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return NULL;
-  message = get_string (json_node_get_object (root), "message");
+  message = bb_openstack_json_get_string (json_node_get_object (root), "message");
   json_object_iter_init (&iter, json_node_get_object (root));
   while (message == NULL && json_object_iter_next (&iter, NULL, &node))
     if (JSON_NODE_HOLDS_OBJECT (node))
-      message = get_string (json_node_get_object (node), "message");
+      message = bb_openstack_json_get_string (json_node_get_object (node), "message");
   return message;
 }
 
@@ -64,14 +55,9 @@ make_plain (const char *text)
 static char *
 describe (GBytes *body)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  gsize size;
-  const char *data = g_bytes_get_data (body, &size);
-  const char *message;
+  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
+  const char *message = find_message (root);
 
-  if (size == 0 || !json_parser_load_from_data (parser, data, (gssize) size, NULL))
-    return NULL;
-  message = find_message (json_parser_get_root (parser));
   return message != NULL ? make_plain (message) : NULL;
 }
 

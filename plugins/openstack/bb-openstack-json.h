@@ -5,6 +5,9 @@
 
 G_BEGIN_DECLS
 
+/* (transfer full): what an answer holds, or %NULL when that is no JSON, or none that a service would send. */
+JsonNode *bb_openstack_json_parse (GBytes *body);
+
 /* Reading what a peer wrote: json-glib's own getters want to be right about what is there. @object may be %NULL. */
 const char *bb_openstack_json_get_string (JsonObject *object, const char *name); /* nullable */
 JsonObject *bb_openstack_json_get_object (JsonObject *object, const char *name); /* nullable */

@@ -41,9 +41,10 @@ char *
 bb_openstack_server_describe (JsonObject *server)
 {
   const char *fault = bb_openstack_json_get_string (bb_openstack_json_get_object (server, "fault"), "message");
-  const char *status = bb_openstack_server_get_status (server);
+  g_autofree char *status = bb_error_quote (bb_openstack_server_get_status (server), 40);
+  g_autofree char *text = fault != NULL ? bb_error_quote (fault, 400) : NULL;
 
-  return fault != NULL ? g_strdup_printf ("%.40s: %.400s", status, fault) : g_strdup_printf ("%.40s", status);
+  return text != NULL ? g_strconcat (status, ": ", text, NULL) : g_steal_pointer (&status);
 }
 
 static BbInstanceState

@@ -78,7 +78,11 @@ find_url (JsonObject *service, const char *interface, const char *region, GStrin
       if (region == NULL || g_strcmp0 (its_region, region) == 0)
         url = bb_openstack_json_get_string (endpoint, "url");
       else if (its_region != NULL && regions->len < 200)
-        g_string_append_printf (regions, "%s%s", regions->len > 0 ? ", " : "", its_region);
+        {
+          g_autofree char *quoted = bb_error_quote (its_region, 200);
+
+          g_string_append_printf (regions, "%s%s", regions->len > 0 ? ", " : "", quoted);
+        }
     }
   return url;
 }
@@ -163,20 +167,15 @@ get_lifetime (JsonObject *token)
   return MAX ((double) g_date_time_difference (end, begin) / G_USEC_PER_SEC, 0);
 }
 
-static BbOpenstackToken *
-parse_token (SoupMessage *message, GBytes *body, GError **error)
+BbOpenstackToken *
+bb_openstack_token_parse (const char *id, GBytes *body, GError **error)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  gsize size;
-  const char *data = g_bytes_get_data (body, &size);
-  const char *id = soup_message_headers_get_one (soup_message_get_response_headers (message), "X-Subject-Token");
-  JsonObject *token = NULL;
+  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
+  JsonObject *token = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "token");
   BbOpenstackToken *self;
   JsonArray *catalog;
   double lifetime;
 
-  if (size > 0 && json_parser_load_from_data (parser, data, (gssize) size, NULL))
-    token = bb_openstack_json_get_object (bb_openstack_json_to_object (json_parser_get_root (parser)), "token");
   if (id == NULL || token == NULL)
     {
       g_set_error_literal (error, BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_GARBAGE,
@@ -199,12 +198,13 @@ logged_in_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Attempt *attempt = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (GBytes) body = bb_openstack_http_send_finish (attempt->session, result, &error);
+  SoupMessageHeaders *headers = soup_message_get_response_headers (attempt->message);
   guint status = soup_message_get_status (attempt->message);
   g_autofree char *who = NULL;
   BbOpenstackToken *self = NULL;
 
   if (body != NULL && status / 100 == 2)
-    self = parse_token (attempt->message, body, &error);
+    self = bb_openstack_token_parse (soup_message_headers_get_one (headers, "X-Subject-Token"), body, &error);
   else if (body != NULL)
     {
       who = g_strdup_printf ("Keystone at %s refuses the login", attempt->base);
@@ -238,15 +238,10 @@ log_in (GTask *task)
 static char *
 find_version (const char *root, GBytes *body, GString *offered)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  gsize size;
-  const char *data = g_bytes_get_data (body, &size);
-  JsonObject *object = NULL;
-  JsonArray *versions;
+  g_autoptr (JsonNode) answer = bb_openstack_json_parse (body);
+  JsonObject *object = bb_openstack_json_get_object (bb_openstack_json_to_object (answer), "versions");
+  JsonArray *versions = bb_openstack_json_get_array (object, "values");
 
-  if (size > 0 && json_parser_load_from_data (parser, data, (gssize) size, NULL))
-    object = bb_openstack_json_to_object (json_parser_get_root (parser));
-  versions = bb_openstack_json_get_array (bb_openstack_json_get_object (object, "versions"), "values");
   for (guint i = 0; versions != NULL && i < json_array_get_length (versions); i++)
     {
       const char *id = bb_openstack_json_get_string (bb_openstack_json_get_element (versions, i), "id");
@@ -255,7 +250,11 @@ find_version (const char *root, GBytes *body, GString *offered)
       if (id != NULL && g_str_has_prefix (id, "v3"))
         return g_strconcat (root, "/v3", NULL);
       if (id != NULL && offered->len < 100)
-        g_string_append_printf (offered, "%s%s", offered->len > 0 ? ", " : "", id);
+        {
+          g_autofree char *quoted = bb_error_quote (id, 100);
+
+          g_string_append_printf (offered, "%s%s", offered->len > 0 ? ", " : "", quoted);
+        }
     }
   return NULL;
 }

@@ -30,6 +30,9 @@ double bb_openstack_token_get_end (const BbOpenstackToken *self);
 char *bb_openstack_token_find_endpoint (const BbOpenstackToken *self, const BbOpenstackLogin *login,
                                         BbOpenstackService service, GError **error);
 
+/* Of Keystone's answer to a login: @id of its head (nullable), the rest of its body. */
+BbOpenstackToken *bb_openstack_token_parse (const char *id, GBytes *body, GError **error);
+
 /* Finds Identity v3, and logs in there. @login must live until the end. */
 void bb_openstack_token_new_async (SoupSession *session, const BbOpenstackLogin *login, double time_limit,
                                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);

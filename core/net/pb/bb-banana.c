@@ -161,7 +161,7 @@ close_lists (BbBananaDecoder *self, GError **error)
       g_array_set_size (self->missing, self->missing->len - 1);
     }
   message = (BbBananaMessage){ (BbBananaToken *) (gpointer) self->tokens->data, self->tokens->len,
-                               (const char *) self->bytes->data };
+                               self->bytes->data != NULL ? (const char *) self->bytes->data : "" };
   accepted = self->func (&message, self->user_data, error);
   forget_message (self);
   return accepted;
