@@ -55,6 +55,7 @@ typedef struct
   BbRemoteCommand *command;
   gsize written;
   guint n_reads;
+  gsize wanted; /* bytes that the slave waits for */
 } Command;
 
 static Session session;
@@ -221,18 +222,36 @@ utime_cb (BbRemoteCommand *command, double access_time, double modified_time, gp
 {
 }
 
-static GBytes *
-read_cb (BbRemoteCommand *command, gsize length, gpointer user_data, GError **error)
+static void
+give_block (Command *self)
+{
+  g_autoptr (GBytes) block = NULL;
+
+  if (self->wanted == 0)
+    return;
+  block = self->n_reads++ < 2 ? g_bytes_new_static ("data", MIN (self->wanted, 4)) : g_bytes_new_static ("", 0);
+  self->wanted = 0;
+  bb_slave_link_give_block (self->session->link, self->command, block, NULL);
+}
+
+/* Of 14 bytes: the disk is slow, see act_on_link(). */
+static void
+read_cb (BbRemoteCommand *command, gsize length, gpointer user_data)
 {
   Command *self = user_data;
+  g_autoptr (GError) error = NULL;
 
   g_assert_cmpuint (length, >, 0);
+  g_assert_cmpuint (self->wanted, ==, 0);
   if (length == 13)
     {
-      g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the file can't be read");
-      return NULL;
+      error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file can't be read");
+      bb_slave_link_give_block (self->session->link, command, NULL, error);
+      return;
     }
-  return self->n_reads++ < 2 ? g_bytes_new_static ("data", MIN (length, 4)) : g_bytes_new_static ("", 0);
+  self->wanted = length;
+  if (length != 14)
+    give_block (self);
 }
 
 static void
@@ -277,6 +296,13 @@ interrupt_all (Session *self)
 {
   for (guint i = self->running->len; i > 0; i--)
     bb_slave_link_interrupt (self->link, ((Command *) self->running->pdata[i - 1])->command, "no longer wanted");
+}
+
+static void
+give_all_blocks (Session *self)
+{
+  for (guint i = self->running->len; i > 0; i--)
+    give_block (self->running->pdata[i - 1]);
 }
 
 static void
@@ -373,6 +399,7 @@ act_on_link (Session *self, guint8 action)
     case 's': start (self, "b1", "stat", "{'file': <'f'>}"); break;
     case 'g': start (self, "b2", "glob", "{'path': <'*'>}"); break;
     case 'm': start (self, "b1", "rmdir", "{'dir': <['a', 'b']>}"); break;
+    case 'G': give_all_blocks (self); break;
     case 'i': interrupt_all (self); break;
     case 'p': bb_slave_link_ping_async (self->link, self->cancellable, pinged_cb, self); break;
     case 'q': bb_slave_link_shutdown_async (self->link, self->cancellable, shut_down_cb, self); break;
