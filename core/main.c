@@ -13,6 +13,7 @@
 #include "bb-host.h"
 #include "bb-log-writer.h"
 #include "bb-log.h"
+#include "bb-memory-keeper.h"
 #include "bb-open-instances.h"
 #include "bb-watchdog.h"
 
@@ -340,6 +341,7 @@ main (int argc, char **argv)
     options.config_path = g_strdup (BB_CONFIG_DIR);
   if (options.bus == NULL)
     options.bus = g_strdup ("system");
+  bb_memory_keeper_set_up_process ();
   bb_log_writer_install (options.verbose);
   if (options.list_open_instances)
     status = list_open_instances (&options);

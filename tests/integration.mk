@@ -13,9 +13,14 @@ TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) \
 	%D%/integration/bbtest.py \
 	%D%/integration/pbpeer.py \
+	%D%/integration/hostile-storm.py \
 	%D%/integration/test-installed.py \
 	contrib/build-tree contrib/debian-packages contrib/install-packages
 
+# A minute of it, and sensitive to what else the machine does: not among the tests.
+check-hostile: all bench/bench-fleet
+	BB_SRCDIR='$(abs_top_srcdir)' BB_BUILDDIR='$(abs_top_builddir)' /usr/bin/python3 $(srcdir)/tests/integration/hostile-storm.py
+.PHONY: check-hostile
 # Without sanitizers, whose runtime must come first in a process.
 check_LTLIBRARIES += %D%/integration/clock-jumper.la
 %C%_integration_clock_jumper_la_SOURCES = %D%/integration/clock-jumper.c

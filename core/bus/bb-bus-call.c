@@ -3,8 +3,8 @@
 
 #define PROPERTIES_INTERFACE "org.freedesktop.DBus.Properties"
 
-static void
-call_free (BbBusCall *call)
+void
+bb_bus_call_free (BbBusCall *call)
 {
   g_object_unref (call->bus);
   g_free (call->element);
@@ -15,14 +15,14 @@ void
 bb_bus_call_return (BbBusCall *call, GVariant *value)
 {
   g_dbus_method_invocation_return_value (call->invocation, value);
-  call_free (call);
+  bb_bus_call_free (call);
 }
 
 void
 bb_bus_call_return_fds (BbBusCall *call, GVariant *value, GUnixFDList *fds)
 {
   g_dbus_method_invocation_return_value_with_unix_fd_list (call->invocation, value, fds);
-  call_free (call);
+  bb_bus_call_free (call);
 }
 
 void
@@ -41,7 +41,7 @@ bb_bus_call_fail (BbBusCall *call, GError *error)
   else
     g_dbus_method_invocation_return_error_literal (call->invocation, BB_ERROR, BB_ERROR_FAILED, error->message);
   g_error_free (error);
-  call_free (call);
+  bb_bus_call_free (call);
 }
 
 void

@@ -120,14 +120,16 @@ count_properties (const BbBusKind *kind)
   return n;
 }
 
-/* What of @changes really differs, a{sv} or NULL; from now on it counts as told. @told: of this face. */
+/* What of @changes really differs, as the parameters of PropertiesChanged, or NULL; from now on it counts as told. @told: of
+ * this face. */
 static GVariant *
 take_differences (BbBusChanges *self, const BbBusFace *face, gpointer object, guint changes, guint64 *told)
 {
-  GVariantBuilder builder;
+  GVariantBuilder builder, invalidated;
   gboolean differs = FALSE;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_init (&invalidated, G_VARIANT_TYPE_STRING_ARRAY);
   for (gsize i = 0; face->properties[i].name != NULL; i++)
     {
       g_autoptr (GVariant) value = NULL;
@@ -141,11 +143,15 @@ take_differences (BbBusChanges *self, const BbBusFace *face, gpointer object, gu
         continue;
       told[i] = hash;
       differs = TRUE;
-      g_variant_builder_add (&builder, "{sv}", face->properties[i].name, value);
+      if (face->properties[i].large)
+        g_variant_builder_add (&invalidated, "s", face->properties[i].name);
+      else
+        g_variant_builder_add (&builder, "{sv}", face->properties[i].name, value);
     }
   if (differs)
-    return g_variant_builder_end (&builder);
+    return g_variant_new ("(sa{sv}as)", face->info->name, &builder, &invalidated);
   g_variant_builder_clear (&builder);
+  g_variant_builder_clear (&invalidated);
   return NULL;
 }
 
@@ -166,13 +172,12 @@ emit_differences (BbBusChanges *self, Entry *entry, const char *path)
 
   for (const BbBusFace *const *face = entry->kind->faces; *face != NULL; face++)
     {
-      GVariant *values = NULL;
+      GVariant *parameters = NULL;
 
       if (bb_bus_face_applies (*face, entry->object))
-        values = take_differences (self, *face, entry->object, entry->changes, told);
-      if (values != NULL)
-        emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged",
-              g_variant_new ("(s@a{sv}as)", (*face)->info->name, values, NULL));
+        parameters = take_differences (self, *face, entry->object, entry->changes, told);
+      if (parameters != NULL)
+        emit (self, path, "org.freedesktop.DBus.Properties", "PropertiesChanged", parameters);
       for (const BbBusProperty *property = (*face)->properties; property->name != NULL; property++)
         told++;
     }

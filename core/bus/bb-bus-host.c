@@ -209,31 +209,20 @@ handle_get_instance (BbBusCall *call)
     bb_bus_call_fail_new (call, BB_ERROR_NO_SUCH_INSTANCE, "no open instance %" G_GUINT64_FORMAT, number);
 }
 
-/* Takes @objects, a list of objects of @kind. */
-static void
-return_descriptions (BbBusCall *call, const BbBusKind *kind, GPtrArray *objects)
-{
-  GVariantBuilder builder;
-
-  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aa{sv}"));
-  for (guint i = 0; i < objects->len; i++)
-    bb_bus_kind_describe (kind, bb_bus_call_get_host (call), g_ptr_array_index (objects, i), &builder);
-  g_ptr_array_unref (objects);
-  bb_bus_call_return (call, g_variant_new ("(@aa{sv})", g_variant_builder_end (&builder)));
-}
-
 static void
 handle_list_slaves (BbBusCall *call)
 {
-  return_descriptions (call, &bb_bus_slave_kind,
-                       bb_slave_manager_list (bb_host_get_slaves (bb_bus_call_get_host (call))));
+  g_autoptr (GPtrArray) slaves = bb_slave_manager_list (bb_host_get_slaves (bb_bus_call_get_host (call)));
+
+  bb_bus_call_return_listing (call, &bb_bus_slave_kind, slaves);
 }
 
 static void
 handle_list_instances (BbBusCall *call)
 {
-  return_descriptions (call, &bb_bus_instance_kind,
-                       bb_ledger_get_open_rows (bb_host_get_ledger (bb_bus_call_get_host (call))));
+  g_autoptr (GPtrArray) rows = bb_ledger_get_open_rows (bb_host_get_ledger (bb_bus_call_get_host (call)));
+
+  bb_bus_call_return_listing (call, &bb_bus_instance_kind, rows);
 }
 
 static void

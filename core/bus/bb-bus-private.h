@@ -40,6 +40,10 @@ void bb_bus_call_return (BbBusCall *call, GVariant *value);
 void bb_bus_call_fail (BbBusCall *call, GError *error);
 void bb_bus_call_fail_new (BbBusCall *call, int code, const char *format, ...) G_GNUC_PRINTF (3, 4);
 void bb_bus_call_return_path (BbBusCall *call, char *path); /* (transfer full) */
+/* A list of what the list keys of @objects, which are of @kind, say; later, in portions. */
+void bb_bus_call_return_listing (BbBusCall *call, const BbBusKind *kind, GPtrArray *objects);
+/* For who has answered by other means. */
+void bb_bus_call_free (BbBusCall *call);
 void bb_bus_call_return_fds (BbBusCall *call, GVariant *value, GUnixFDList *fds);
 
 /* The object that the call is for as it is now, after the question about the right; NULL: the call was ended. */

@@ -286,7 +286,7 @@ static const BbBusProperty slave_properties[] = {
   { "AttachedSince", "attached_since", STATE, get_attached_since },
   { "LastMessageAt", "last_message_at", 0, get_last_message_at },
   { "PeerAddress", "peer_address", STATE, get_peer_address },
-  { "Info", NULL, BB_SLAVE_CHANGED_INFO, get_info },
+  { "Info", NULL, BB_SLAVE_CHANGED_INFO, get_info, .large = TRUE },
   { "LastError", "last_error", STATE | INSTANCE, get_last_error },
   { "NextAttemptAt", "next_attempt_at", STATE | INSTANCE, get_next_attempt_at },
   { 0 },

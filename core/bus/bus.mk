@@ -6,6 +6,7 @@ libbbcore_la_SOURCES += \
 	%D%/bb-bus-changes.c %D%/bb-bus-changes.h \
 	%D%/bb-bus-face.c %D%/bb-bus-face.h \
 	%D%/bb-bus-host.c \
+	%D%/bb-bus-listing.c \
 	%D%/bb-bus-instance.c \
 	%D%/bb-bus-path.c %D%/bb-bus-path.h \
 	%D%/bb-bus-private.h \

@@ -4,6 +4,7 @@
 #include "bb-build-notices.h"
 #include "bb-log.h"
 #include "bb-loop-delay.h"
+#include "bb-memory-keeper.h"
 #include "bb-metrics.h"
 #include "bb-notice-queue.h"
 #include "bb-reaper.h"
@@ -31,6 +32,7 @@ struct _BbHost
   BbBuildMaster *builds;
   BbNoticeQueue *notices;
   BbBuildNotices *build_notices;
+  BbMemoryKeeper *memory;
   BbMetrics *metrics;
   GPtrArray *listeners; /* of BbListener (owned), in the order of the configuration's listeners */
   GCancellable *cancellable;
@@ -47,6 +49,7 @@ bb_host_dispose (GObject *object)
   if (self->reaper != NULL)
     bb_reaper_shutdown (self->reaper);
   g_clear_pointer (&self->listeners, g_ptr_array_unref);
+  g_clear_pointer (&self->memory, bb_memory_keeper_free);
   g_clear_object (&self->metrics);
   g_clear_object (&self->build_notices);
   g_clear_object (&self->notices);
@@ -414,6 +417,7 @@ make_parts (BbHost *self, BbConfig *config, GError **error)
   bb_slave_manager_set_reaper (self->slaves, self->reaper);
   self->builds = bb_build_master_new (self->slaves, self->loop, BB_STORE (self->store), self->state_directory);
   self->notices = bb_notice_queue_new (BB_STORE (self->store), self->loop);
+  self->memory = bb_memory_keeper_new (self->loop, self->slaves);
   self->metrics = bb_metrics_new (self->loop, self->slaves, self->builds, self->ledger);
   self->build_notices
     = bb_build_notices_new (self->builds, self->notices, BB_STORE (self->store), self->state_directory);

@@ -234,6 +234,7 @@ informed (BbAttachment *attachment, GVariant *info, gpointer user_data)
     return;
   g_clear_pointer (&record->info, g_variant_unref);
   record->info = g_variant_ref (info);
+  g_variant_get_data (record->info); /* one block of memory instead of a tree of small ones */
   bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INFO);
 }
 
