@@ -632,6 +632,7 @@ interval_cb (BbTimer *timer, gpointer user_data)
 
   bb_timer_start_in (&self->interval, self->interval_us);
   bb_ledger_retry_writes (self->ledger);
+  bb_ledger_look_at_budget (self->ledger);
   stop_unused (self);
   list_all (self, FALSE);
 }
