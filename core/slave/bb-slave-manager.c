@@ -57,6 +57,8 @@ describe (BbSlaveRecord *record, BbLedgerRow *row)
   g_variant_dict_insert (&dict, "slave", "s", bb_slave_record_get_name (record));
   if (record->missing.since_us != 0)
     g_variant_dict_insert (&dict, "since", "x", record->missing.since_us);
+  else if (row != NULL)
+    g_variant_dict_insert (&dict, "since", "x", bb_ledger_row_get_requested_at_us (row));
   if (last_message_us != 0)
     g_variant_dict_insert (&dict, "last_message", "x", last_message_us);
   if (record->peer_address != NULL)
