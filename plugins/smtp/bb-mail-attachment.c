@@ -137,9 +137,9 @@ new_part (const char *name, gboolean is_text, int scratch_fd, gint64 start, gint
 static char *
 cut_note (gint64 skipped)
 {
-  return g_strdup_printf (ngettext ("(the first %" G_GINT64_FORMAT " byte is left out)\n",
-                                    "(the first %" G_GINT64_FORMAT " bytes are left out)\n", (gulong) skipped),
-                          skipped);
+  return g_strdup_printf (ngettext ("(the first %lu byte is left out)\n", "(the first %lu bytes are left out)\n",
+                                    (gulong) skipped),
+                          (gulong) skipped);
 }
 
 /* The bytes that are attached are at the scratch file's end. */

@@ -54,6 +54,8 @@ const BbOption bb_smtp_options[] = {
   OPTION ("template_html", PATH, template_html_path, NULL, 0, N_("The same for an HTML mail.")),
   OPTION ("formatter_command", STRING, formatter_command, NULL, 0,
           N_("A program that gets the build as JSON on its standard input and prints the text.")),
+  NUMBER ("formatter_timeout", SECONDS, formatter_timeout, "60", 1, 300,
+          N_("How long that program may take; after that the built-in text is sent.")),
   OPTION ("extraHeaders", PAIRS, extra_headers, NULL, BB_OPTION_INTERPOLATED,
           N_("Further headers, Name=value; %(prop:NAME)s is filled in when the mail is about one build.")),
   OPTION ("relayhost", STRING, relayhost, "localhost", 0, N_("The SMTP server.")),
@@ -94,6 +96,14 @@ validate_recipients (const BbSmtpConfig *config, GPtrArray *errors)
   if (config->fromaddr != NULL && from == NULL)
     g_ptr_array_add (errors, g_strdup_printf ("fromaddr: \"%s\" is not an address like a@b.c or Name <a@b.c>",
                                               config->fromaddr));
+  for (guint i = 0; config->extra_recipients != NULL && config->extra_recipients[i] != NULL; i++)
+    {
+      g_autofree char *address = bb_mail_address_extract (config->extra_recipients[i]);
+
+      if (address == NULL)
+        g_ptr_array_add (errors, g_strdup_printf ("extraRecipients: \"%s\" is not an address like a@b.c or Name <a@b.c>",
+                                                  config->extra_recipients[i]));
+    }
   if (config->lookup != NULL && strchr (config->lookup, '@') != NULL)
     add_error (errors, "lookup: is a mail domain without \"@\", like example.org");
   if (config->lookup != NULL && config->lookup_command != NULL)

@@ -37,6 +37,7 @@ typedef struct
   char *template_path;
   char *template_html_path;
   char *formatter_command;
+  double formatter_timeout;
   char **extra_headers; /* Name=value */
   char *relayhost;
   gint64 smtp_port;

@@ -15,7 +15,6 @@
 #include "bb-smtp-session.h"
 #include "bb-smtp-text.h"
 
-#define FORMATTER_SECONDS 60
 /* How much of a mail goes into the log with dumpMailsToLog. */
 #define DUMP_LIMIT 65536
 
@@ -541,7 +540,7 @@ format_and_send (GTask *task)
       return;
     }
   json = json_gvariant_serialize_data (bb_notice_get_details (job->notice), NULL);
-  bb_smtp_run_program_async (self->config->formatter_command, NULL, json, FORMATTER_SECONDS,
+  bb_smtp_run_program_async (self->config->formatter_command, NULL, json, self->config->formatter_timeout,
                              g_task_get_cancellable (task), formatted_cb, task);
 }
 

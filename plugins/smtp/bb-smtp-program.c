@@ -2,7 +2,10 @@
 #include "bb-smtp-program.h"
 
 #include <bbhost/bbhost.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #define OUTPUT_LIMIT (1024 * 1024)
 
@@ -71,13 +74,23 @@ return_output (GTask *task)
     g_task_return_pointer (task, g_strdup (program->output->str), g_free);
 }
 
+/* With what it has started: it leads a process group. */
+static void
+kill_all (GSubprocess *process)
+{
+  const char *id = g_subprocess_get_identifier (process);
+
+  if (id != NULL)
+    kill (-(pid_t) g_ascii_strtoll (id, NULL, 10), SIGKILL);
+}
+
 static void
 give_up (GTask *task, const GError *error)
 {
   Program *program = g_task_get_task_data (task);
 
   g_cancellable_cancel (program->limit);
-  g_subprocess_force_exit (program->process);
+  kill_all (program->process);
   if (program->late)
     g_task_return_new_error (task, BB_ERROR, BB_ERROR_TIMEOUT, "%s: took too long and was stopped", program->command);
   else if (program->output->len > OUTPUT_LIMIT)
@@ -140,20 +153,28 @@ input_written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_output_stream_close_async (G_OUTPUT_STREAM (source), G_PRIORITY_DEFAULT, NULL, NULL, NULL);
 }
 
+static void
+lead_group (gpointer user_data)
+{
+  setpgid (0, 0);
+}
+
 static gboolean
 spawn (Program *program, const char *argument, GError **error)
 {
   g_auto (GStrv) argv = NULL;
   g_autoptr (GPtrArray) all = g_ptr_array_new ();
+  g_autoptr (GSubprocessLauncher) launcher
+    = g_subprocess_launcher_new (G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE);
 
+  g_subprocess_launcher_set_child_setup (launcher, lead_group, NULL, NULL);
   if (!g_shell_parse_argv (program->command, NULL, &argv, error))
     return FALSE;
   for (guint i = 0; argv[i] != NULL; i++)
     g_ptr_array_add (all, argv[i]);
   g_ptr_array_add (all, (gpointer) argument);
   g_ptr_array_add (all, NULL);
-  program->process = g_subprocess_newv ((const char *const *) all->pdata,
-                                        G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE, error);
+  program->process = g_subprocess_launcher_spawnv (launcher, (const char *const *) all->pdata, error);
   return program->process != NULL;
 }
 

@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,7 +20,8 @@ typedef struct
   char *from;
   char **recipients;
   int fd;
-  gboolean all_read; /* libcurl ends the mail now: from here on the server may have taken it */
+  gint64 size;   /* bytes of the mail */
+  gint64 n_read; /* all of them: libcurl ends the mail now, and from here on the server may have taken it */
   double timeout;
   gboolean starttls;
   GString *dialogue;
@@ -74,19 +76,26 @@ read_mail (char *buffer, size_t size, size_t n_items, void *user_data)
   do
     length = read (attempt->fd, buffer, size * n_items);
   while (length < 0 && errno == EINTR);
-  if (length == 0)
-    attempt->all_read = TRUE;
-  return length < 0 ? CURL_READFUNC_ABORT : (size_t) length;
+  if (length < 0)
+    return CURL_READFUNC_ABORT;
+  attempt->n_read += length;
+  return (size_t) length;
+}
+
+static gboolean
+may_be_taken (const Attempt *attempt)
+{
+  return attempt->n_read >= attempt->size;
 }
 
 static BbError
-classify (CURLcode code, long response, gboolean all_read)
+classify (CURLcode code, long response, gboolean may_be_taken_already)
 {
   if (response >= 500 && response < 600)
     return response == 535 ? BB_ERROR_CREDENTIALS : BB_ERROR_PERMANENT;
   if (response >= 400 && response < 500)
     return BB_ERROR_QUOTA;
-  if (all_read)
+  if (may_be_taken_already)
     return BB_ERROR_LOST;
   switch (code)
     {
@@ -106,8 +115,6 @@ classify (CURLcode code, long response, gboolean all_read)
 static void
 set_common_options (CURL *handle, Attempt *attempt, GCancellable *cancellable)
 {
-  struct stat status;
-
   curl_easy_setopt (handle, CURLOPT_URL, attempt->url);
   curl_easy_setopt (handle, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
   curl_easy_setopt (handle, CURLOPT_NOSIGNAL, 1L);
@@ -117,8 +124,10 @@ set_common_options (CURL *handle, Attempt *attempt, GCancellable *cancellable)
   curl_easy_setopt (handle, CURLOPT_UPLOAD, 1L);
   curl_easy_setopt (handle, CURLOPT_READFUNCTION, read_mail);
   curl_easy_setopt (handle, CURLOPT_READDATA, attempt);
-  if (fstat (attempt->fd, &status) == 0)
-    curl_easy_setopt (handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t) status.st_size);
+  curl_easy_setopt (handle, CURLOPT_INFILESIZE_LARGE, (curl_off_t) attempt->size);
+  /* The good-bye has no other limit than this, and is said only in time when the connection is not kept. */
+  curl_easy_setopt (handle, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long) ceil (attempt->timeout));
+  curl_easy_setopt (handle, CURLOPT_FORBID_REUSE, 1L);
   curl_easy_setopt (handle, CURLOPT_VERBOSE, 1L);
   curl_easy_setopt (handle, CURLOPT_DEBUGFUNCTION, keep_dialogue);
   curl_easy_setopt (handle, CURLOPT_DEBUGDATA, attempt);
@@ -149,11 +158,11 @@ return_failure (GTask *task, Attempt *attempt, CURL *handle, CURLcode code)
   long response = 0;
   g_autofree char *said = g_utf8_make_valid (attempt->dialogue->str, (gssize) attempt->dialogue->len);
 
-  if (!attempt->all_read && g_task_return_error_if_cancelled (task))
+  if (!may_be_taken (attempt) && g_task_return_error_if_cancelled (task))
     return;
   curl_easy_getinfo (handle, CURLINFO_RESPONSE_CODE, &response);
   g_strdelimit (g_strchomp (said), "\r\n", ' ');
-  g_task_return_new_error (task, BB_ERROR, classify (code, response, attempt->all_read), "%s: %s%s%s", attempt->url,
+  g_task_return_new_error (task, BB_ERROR, classify (code, response, may_be_taken (attempt)), "%s: %s%s%s", attempt->url,
                            curl_easy_strerror (code), *said != '\0' ? "; the server said: " : "", said);
 }
 
@@ -198,6 +207,7 @@ bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *co
 {
   g_autoptr (GTask) task = g_task_new (NULL, cancellable, callback, user_data);
   Attempt *attempt = g_new0 (Attempt, 1);
+  struct stat status;
   gboolean is_ipv6 = strchr (config->relayhost, ':') != NULL;
   GError *error = NULL;
 
@@ -212,6 +222,7 @@ bb_smtp_send_async (const BbSmtpConfig *config, const char *from, const char *co
   attempt->from = g_strdup (from);
   attempt->recipients = g_strdupv ((char **) recipients);
   attempt->fd = fd;
+  attempt->size = fstat (fd, &status) == 0 ? status.st_size : G_MAXINT64;
   attempt->timeout = config->timeout;
   attempt->dialogue = g_string_new (NULL);
   attempt->password = read_password (config, &error);

@@ -8,7 +8,7 @@ smtp_cppflags = -include config.h -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN=\"bbhost
 noinst_LTLIBRARIES += %D%/libsmtp.la
 %C%_libsmtp_la_CPPFLAGS = $(smtp_cppflags)
 %C%_libsmtp_la_CFLAGS = $(AM_CFLAGS) $(SMTP_CFLAGS) $(JSON_CFLAGS)
-%C%_libsmtp_la_LIBADD = libbbhost-1.la $(SMTP_LIBS) $(JSON_LIBS) $(GLIB_LIBS)
+%C%_libsmtp_la_LIBADD = libbbhost-1.la $(SMTP_LIBS) $(JSON_LIBS) $(GLIB_LIBS) -lm
 %C%_libsmtp_la_SOURCES = \
 	%D%/bb-mail-address.c %D%/bb-mail-address.h \
 	%D%/bb-mail-attachment.c %D%/bb-mail-attachment.h \
