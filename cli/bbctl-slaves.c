@@ -147,6 +147,7 @@ print_slave (Bbctl *self, GVariant *slave, GVariant *latent)
   g_print ("%s (%s): %s\n", bbctl_dict_string (slave, "Name"), bbctl_dict_string (slave, "Type"), state);
   bbctl_print_fact (_("description"), g_strdup (bbctl_dict_string (slave, "Description")));
   bbctl_print_fact (_("state since"), bbctl_format_when (bbctl_dict_number (slave, "StateSince"), now));
+  bbctl_print_fact (_("why"), g_strdup (bbctl_dict_string (slave, "StateReason")));
   bbctl_print_fact (_("attached since"), bbctl_format_when (bbctl_dict_number (slave, "AttachedSince"), now));
   bbctl_print_fact (_("last message"), bbctl_format_when (bbctl_dict_number (slave, "LastMessageAt"), now));
   bbctl_print_fact (_("address"), g_strdup (bbctl_dict_string (slave, "PeerAddress")));

@@ -235,6 +235,7 @@ test_start_fails (Fixture *f, gconstpointer data)
   g_assert_cmpuint (bb_fake_cloud_count_calls ("stop"), ==, 1); /* what was made is removed */
   g_assert_cmpstr (last_error (f), ==, "the cloud is broken");
   assert_state (f, "insubstantiated", 0, 0);
+  g_assert_cmpstr (bb_slave_get_state_reason (world_find (f->world, "vm")), ==, "start-failed: the cloud is broken");
 
   bb_slave_manager_resume (f->world->slaves, world_find (f->world, "vm"));
   bb_fake_cloud_set_start (BB_CLOUD_OBEYS, 0, NULL);

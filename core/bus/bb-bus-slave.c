@@ -27,6 +27,12 @@ get_state_since (gpointer context, gpointer slave)
 }
 
 static GVariant *
+get_state_reason (gpointer context, gpointer slave)
+{
+  return g_variant_new_string (bb_slave_get_state_reason (slave));
+}
+
+static GVariant *
 get_attached (gpointer context, gpointer slave)
 {
   return g_variant_new_boolean (bb_slave_is_attached (slave));
@@ -276,6 +282,7 @@ static const BbBusProperty slave_properties[] = {
   { "Type", "type", 0, get_type_name },
   { "State", "state", STATE, get_state },
   { "StateSince", "state_since", STATE, get_state_since },
+  { "StateReason", "state_reason", STATE, get_state_reason },
   { "Attached", "attached", STATE, get_attached },
   { "Paused", "paused", STATE, get_paused },
   { "ShuttingDown", "shutting_down", STATE, get_shutting_down },

@@ -35,6 +35,7 @@ GVariant *bb_slave_get_info (BbSlave *self); /* a{sv}, never NULL; from the last
 gint64 bb_slave_get_attached_since_us (BbSlave *self);  /* wall; 0 when not attached */
 gint64 bb_slave_get_last_message_at_us (BbSlave *self); /* wall; 0 when never; kept after a loss */
 const char *bb_slave_get_peer_address (BbSlave *self);  /* "" when never; kept after a loss */
+const char *bb_slave_get_state_reason (BbSlave *self);  /* what led into it; "" when it needs none */
 const char *bb_slave_get_last_error (BbSlave *self);    /* "" when none */
 gint64 bb_slave_get_next_attempt_us (BbSlave *self);    /* wall; 0: no back-off is on */
 gint64 bb_slave_get_state_since_us (BbSlave *self);     /* wall */

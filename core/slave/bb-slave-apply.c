@@ -44,6 +44,7 @@ bb_slave_record_free (gpointer data)
   g_clear_pointer (&record->info, g_variant_unref);
   g_free (record->peer_address);
   g_free (record->last_error);
+  g_free (record->loss_reason);
   g_free (record->room_error);
   bb_abstract_slave_set_record (record->slave, NULL);
   g_object_unref (record->slave);

@@ -180,6 +180,8 @@ note_loss (BbSlaveRecord *record, const GError *reason)
   gboolean under_build
     = record->n_running > 0 || (record->retried_us != 0 && now_us - record->retried_us <= RETRIED_SHORTLY_US);
 
+  g_free (record->loss_reason);
+  record->loss_reason = g_strdup (reason->message);
   self->n_attached--;
   bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "detached: %s", reason->message);
   record->graceful = FALSE;

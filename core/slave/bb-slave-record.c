@@ -169,6 +169,18 @@ bb_slave_get_next_attempt_us (BbSlave *self)
   return record != NULL ? record->next_attempt_us : 0;
 }
 
+const char *
+bb_slave_get_state_reason (BbSlave *self)
+{
+  BbSlaveRecord *record = bb_slave_record_get (self);
+
+  if (record == NULL || record->paused)
+    return "";
+  if (record->substantiation != NULL)
+    return bb_substantiation_get_why (record->substantiation);
+  return !bb_slave_record_is_attached (record) && record->loss_reason != NULL ? record->loss_reason : "";
+}
+
 gint64
 bb_slave_get_state_since_us (BbSlave *self)
 {

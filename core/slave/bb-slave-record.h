@@ -30,6 +30,7 @@ typedef struct
   GVariant *info;     /* a{sv}; NULL: it was never attached */
   char *peer_address; /* of the last connection */
   char *last_error;
+  char *loss_reason; /* of the last connection */
   char *room_error;   /* why there is no room */
   gint64 last_message_at_us; /* wall; of the last connection */
   gint64 state_since_us;     /* wall */

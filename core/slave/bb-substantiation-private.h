@@ -23,6 +23,7 @@ struct _BbSubstantiation
   gpointer user_data;
 
   BbPhase phase;
+  char *why; /* it is in its state: the event, and the error that came with it */
   GQueue waiters; /* of BbWaiter, linked by their own member */
   GQueue events;  /* of what has happened and was not looked at yet */
   BbTimer deadline; /* of the phase: missing_timeout, a call's time limit, the pause, the instance's lifetime */

@@ -422,6 +422,17 @@ look_again (BbSubstantiation *self, BbEvent event)
     }
 }
 
+/* That the end of a row is on disk explains nothing: then it is what had led to that end. */
+static void
+note_why (BbSubstantiation *self, BbEvent event, const GError *error)
+{
+  if (event == BB_EVENT_CLOSED && self->why != NULL)
+    return;
+  g_free (self->why);
+  self->why = g_strconcat (bb_substantiation_event_to_string (event), error != NULL ? ": " : NULL,
+                           error != NULL ? error->message : NULL, NULL);
+}
+
 static void
 log_change (BbSubstantiation *self, BbPhase old, BbEvent event, const GError *error)
 {
@@ -432,9 +443,12 @@ log_change (BbSubstantiation *self, BbPhase old, BbEvent event, const GError *er
     bb_log_slave (G_LOG_LEVEL_DEBUG, get_name (self), "%s: %s to %s", bb_substantiation_event_to_string (event),
                   bb_phase_to_string (old), bb_phase_to_string (self->phase));
   else
-    bb_log_slave (G_LOG_LEVEL_MESSAGE, get_name (self), "%s to %s (%s)%s%s", from, to,
-                  bb_substantiation_event_to_string (event), error != NULL ? ": " : "",
-                  error != NULL ? error->message : "");
+    {
+      note_why (self, event, error);
+      bb_log_slave (G_LOG_LEVEL_MESSAGE, get_name (self), "%s to %s (%s)%s%s", from, to,
+                    bb_substantiation_event_to_string (event), error != NULL ? ": " : "",
+                    error != NULL ? error->message : "");
+    }
 }
 
 static void
@@ -550,6 +564,7 @@ bb_substantiation_finalize (GObject *object)
   g_clear_object (&self->ledger);
   g_clear_error (&self->trouble);
   g_free (self->choice);
+  g_free (self->why);
   G_OBJECT_CLASS (bb_substantiation_parent_class)->finalize (object);
 }
 
@@ -606,6 +621,12 @@ BbSubstantiationState
 bb_substantiation_get_state (BbSubstantiation *self)
 {
   return bb_phase_get_state (self->phase);
+}
+
+const char *
+bb_substantiation_get_why (BbSubstantiation *self)
+{
+  return self->why != NULL ? self->why : "";
 }
 
 BbLedgerRow *

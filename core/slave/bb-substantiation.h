@@ -87,6 +87,7 @@ BbSubstantiation *bb_substantiation_new (BbLatentSlave *slave, const char *backe
 void bb_substantiation_abandon (BbSubstantiation *self);
 
 BbSubstantiationState bb_substantiation_get_state (BbSubstantiation *self);
+const char *bb_substantiation_get_why (BbSubstantiation *self); /* what led into the state, as in the log; "" before */
 BbLedgerRow *bb_substantiation_get_row (BbSubstantiation *self); /* (transfer none) (nullable) */
 /* No instance, nothing under way, nobody waits. */
 gboolean bb_substantiation_is_at_rest (BbSubstantiation *self);

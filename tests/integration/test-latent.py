@@ -174,6 +174,10 @@ class Latent(bbtest.Case):
         self.assertIn('/nonexistent/buildbot-worker', self.daemon.slave('local-1')['last_error'])
         self.assertEqual(local_workers(), [])
         wait_until(lambda: self.daemon.json('instances') == [], 'no open row')
+        shown = self.daemon.bbctl('slave', 'local-1').stdout
+        self.assertRegex(shown, r'^local-1 \(local\): insubstantiated\n  state since: +\S.*\n'
+                                r'  why: +start-failed: .*/nonexistent/')
+        self.assertRegex(shown, r'(?m)^  last error: +.*/nonexistent/')
 
     def test_sigterm_while_starting(self):
         """L31: SIGTERM while an instance starts: exit 0, nothing is left"""
