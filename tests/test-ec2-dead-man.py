@@ -50,6 +50,17 @@ class DeadMan(unittest.TestCase):
         self.assertEqual(process.wait(20), 0)
         self.assertTrue(os.path.exists(self.off))
 
+    def test_again(self):
+        """A machine that does not go down is told again."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        refusing = os.path.join(folder.name, 'refusing')
+        with open(refusing, 'w') as script:
+            script.write('echo >>%s/told; test "$(wc -l <%s/told)" -ge 3\n' % (folder.name, folder.name))
+        process = subprocess.run(['sh', SCRIPT, 'host', '9989', '1'], stdout=subprocess.DEVNULL, timeout=20, env=dict(
+            os.environ, BBHOST_TCP_FILES='/dev/null', BBHOST_MINUTE='0.05', BBHOST_POWER_OFF='sh ' + refusing))
+        self.assertEqual(process.returncode, 0)
+
     def test_usage(self):
         for arguments in (), ('host',), ('host', 'port'):
             with self.subTest(arguments=arguments):

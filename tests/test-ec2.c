@@ -481,6 +481,39 @@ test_spot_fallback (Fixture *f, gconstpointer data)
   g_assert_true (g_str_has_prefix (f->resources->pdata[2], "launch:token-1-1@"));
 }
 
+/* P6: what EC2 says of the bid is the reason, and time may help */
+static void
+test_spot_refused (Fixture *f, gconstpointer data)
+{
+  make_slave (f, "spot_instance=true");
+  bb_ec2_double_refuse (f->cloud, "RunInstances", 400, "SpotMaxPriceTooLow");
+  start (f);
+  g_assert_error (f->error, BB_ERROR, BB_ERROR_QUOTA);
+  g_assert_nonnull (strstr (f->error->message, "SpotMaxPriceTooLow"));
+  g_assert_cmpuint (bb_ec2_double_count_machines (f->cloud, NULL), ==, 0);
+  g_assert_true (g_str_has_prefix (f->resources->pdata[0], "spot-launch:token-1@"));
+  g_assert_cmpstr (f->resources->pdata[1], ==, "refused:token-1");
+}
+
+/* P7: the image that was chosen among several, and what is told of it */
+static void
+test_spot_image (Fixture *f, gconstpointer data)
+{
+  const char *why;
+
+  make_slave (f, "spot_instance=true\nvalid_ami_owners=self;\nvalid_ami_location_regex=o/x-(\\\\d+)");
+  bb_ec2_double_answer (f->cloud, "DescribeImages", 200,
+                        "<DescribeImagesResponse><imagesSet>"
+                        "<item><imageId>ami-9</imageId><imageLocation>o/x-9</imageLocation><imageState>available</imageState>"
+                        "</item><item><imageId>ami-10</imageId><imageLocation>o/x-10</imageLocation>"
+                        "<imageState>available</imageState></item></imagesSet></DescribeImagesResponse>");
+  start (f);
+  g_assert_no_error (f->error);
+  g_assert_cmpstr (bb_ec2_double_get (f->cloud, "RunInstances", 0, "ImageId"), ==, "ami-10");
+  g_assert_true (g_variant_lookup (bb_instance_get_details (f->instance), "image_choice", "&s", &why));
+  g_assert_cmpstr (why, ==, "o/x-10, the last of 2 of 2 images of self whose location matches \"o/x-(\\d+)\"");
+}
+
 /* P1: all pages, an empty element ends the list */
 static void
 test_spot_price (Fixture *f, gconstpointer data)
@@ -928,6 +961,23 @@ test_check_interrupted (Fixture *f, gconstpointer data)
                    "EC2 takes the spot instance back in two minutes (marked-for-termination)");
 }
 
+/* P5: a request that is not known yet says nothing of the machine; a stop asks again */
+static void
+test_unknown_spot_request (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbInstance) instance = NULL;
+
+  make_slave (f, "spot_instance=true");
+  start (f);
+  bb_ec2_double_refuse (f->cloud, "DescribeSpotInstanceRequests", 400, "InvalidSpotInstanceRequestID.NotFound");
+  instance = check (f, "i-00000001");
+  g_assert_cmpint (bb_instance_get_state (instance), ==, BB_INSTANCE_ALIVE);
+  g_clear_error (&f->error);
+  while (!stop (f, "i-00000001"))
+    g_assert_nonnull (strstr (f->error->message, "InvalidSpotInstanceRequestID.NotFound"));
+  g_assert_cmpuint (bb_ec2_double_count_machines (f->cloud, "terminated"), ==, 1);
+}
+
 static void
 test_list (Fixture *f, gconstpointer data)
 {
@@ -1131,6 +1181,8 @@ main (int argc, char **argv)
   ADD ("E16/start/no-capacity", test_no_capacity_at_all);
   ADD ("E16-L7/start/wrong-option", test_wrong_option);
   ADD ("P6/start/spot-fallback", test_spot_fallback);
+  ADD ("P6/start/spot-refused", test_spot_refused);
+  ADD ("P7/start/spot-image", test_spot_image);
   ADD ("P1/start/spot-price", test_spot_price);
   ADD ("C13/start/spot-request", test_spot_request_recorded);
   ADD ("E13/start/failed", test_failed_launch);
@@ -1155,6 +1207,7 @@ main (int argc, char **argv)
   ADD ("stop-mode/default", test_stop_mode_default);
   ADD ("E18/check/states", test_check);
   ADD ("P8/check/reclaimed", test_check_reclaimed);
+  ADD ("P5/unknown-spot-request", test_unknown_spot_request);
   ADD ("P9/check/interrupted", test_check_interrupted);
   ADD ("C4/list", test_list);
   ADD ("scope-and-cost", test_scope_and_cost);

@@ -2,6 +2,7 @@
 """The ec2 plugin against moto's EC2, with real workers as the machines' slaves (E21, and C2 for this backend)."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +137,31 @@ class Ec2(Case):
         self.assertEqual(state['launches'], 1)
         self.assertIn('latent_buildbot_slave', state['key_pairs'])
         self.assertIn('latent_buildbot_slave', state['groups'])
+
+    def test_readme(self):
+        """E21, C15: the example of the README, with bbctl instances following it"""
+        with open(os.path.join(bbtest.SRCDIR, 'README.md')) as readme:
+            example = re.search(r'\[slave bot-ec2\]\ntype=ec2\n(.*?)```', readme.read(), re.S).group(1)
+        # the machine of the test learns the same in the words that ec2fleet.py reads
+        options = ''.join(line + '\n' for line in example.splitlines() if not line.startswith('user_data='))
+        # and moto, in some releases, has images in the first region only
+        options = options.replace('region=us-west-2', 'region=us-east-1')
+        self.assertIn("'%(slave:password)s'", example)
+        self.begin(options, 'bot-ec2', cloud=('--signed',))
+        self.cloud.faults(boot_s=2)
+        self.assertEqual(self.daemon.bbctl('instances').stdout, 'No instances.\n')
+        number = self.daemon.submit('hello')
+        wait_until(lambda: self.daemon.json('instances'), 'the row, while the machine boots')
+        self.daemon.wait_build(number, state='finished', result='success')
+        machine, = self.cloud.machines
+        self.assertEqual((machine['type'], machine['image'], machine['tags']['SomeTag']), ('m5.large', 'ami-12345', 'foo'))
+        table = self.daemon.bbctl('instances').stdout.splitlines()
+        self.assertEqual(table[1].split()[1:5], ['bot-ec2', 'ec2', machine['id'], 'running'])
+        shown = self.daemon.bbctl('slave', 'bot-ec2').stdout
+        for text in 'substantiated', machine['id'], 'ami-12345', 'm5.large':
+            self.assertIn(text, shown)
+        self.wait_nothing_left()
+        self.assertEqual(self.daemon.bbctl('instances').stdout, 'No instances.\n')
 
     def test_options(self):
         """E3, E11, E12, E16: image by regex, address, volume, second type and zone for lack of room"""
