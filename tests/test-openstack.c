@@ -103,12 +103,13 @@ to_text (JsonObject *object)
   return json_to_string (node, FALSE);
 }
 
+/* Lists do not tell why a server that never had a host is in ERROR. */
 static char *
-show (Server *server)
+show (Server *server, gboolean with_fault)
 {
   g_autofree char *metadata = to_text (json_object_get_object_member (server->request, "metadata"));
   g_autofree char *fault
-    = server->fault != NULL ? g_strdup_printf (", \"fault\": {\"code\": 500, \"message\": \"%s\"}", server->fault) : NULL;
+    = server->fault != NULL && with_fault ? g_strdup_printf (", \"fault\": {\"code\": 500, \"message\": \"%s\"}", server->fault) : NULL;
   const char *status = server->looks > 0 ? "BUILD(spawning)" : server->status;
 
   if (server->looks > 0)
@@ -144,7 +145,7 @@ list_servers (Cloud *cloud)
 
       if (server->hidden > 0)
         continue;
-      shown = show (server);
+      shown = show (server, FALSE);
       g_string_append_printf (text, "%s%s", text->str[text->len - 1] == '[' ? "" : ", ", shown);
     }
   return g_string_free (g_string_append (text, "]}"), FALSE);
@@ -226,7 +227,7 @@ serve_one (Cloud *cloud, const char *method, const char *id, guint *status)
       return g_strdup ("");
     }
   {
-    g_autofree char *shown = show (server);
+    g_autofree char *shown = show (server, TRUE);
 
     return g_strdup_printf ("{\"server\": %s}", shown);
   }

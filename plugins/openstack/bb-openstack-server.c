@@ -210,6 +210,13 @@ asked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     g_task_return_pointer (task, json_object_ref (server), (GDestroyNotify) json_object_unref);
 }
 
+/* Why a server failed before it had a host, Nova does not show in lists. */
+static gboolean
+lacks_fault (JsonObject *server)
+{
+  return g_str_equal (bb_openstack_server_get_status (server), "ERROR") && !json_object_has_member (server, "fault");
+}
+
 static void
 settle (BbOpenstackAccount *account, GTask *task, GHashTable *servers, const GError *error)
 {
@@ -222,7 +229,7 @@ settle (BbOpenstackAccount *account, GTask *task, GHashTable *servers, const GEr
     return;
   if (error != NULL)
     g_task_return_error (task, g_error_copy (error));
-  else if (server != NULL)
+  else if (server != NULL && !lacks_fault (server))
     g_task_return_pointer (task, json_object_ref (server), (GDestroyNotify) json_object_unref);
   else
     {

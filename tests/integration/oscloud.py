@@ -265,7 +265,9 @@ class Cloud:
         if (method, path) == ('GET', '/servers/detail'):
             # Any other filter is ignored, and all servers come.
             servers = [s for s in self.servers.values() if re.search(query.get('name', ''), s.wish['name'])]
-            return self.page('servers', [self.show(server, int(wanted)) for server in servers], query)
+            # Lists do not tell why a server that never had a host is in ERROR.
+            shown = [self.show(server, int(wanted)) for server in servers]
+            return self.page('servers', [dict((k, v) for k, v in server.items() if k != 'fault') for server in shown], query)
         if not path.startswith('/servers/'):
             return None
         server = self.servers.get(path[9:])
