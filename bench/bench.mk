@@ -6,7 +6,7 @@ bench_bench_fleet_CFLAGS = -std=gnu11 $(WARN_CFLAGS) $(SANITIZER_CFLAGS) $(GLIB_
 bench_bench_fleet_LDADD = $(GLIB_LIBS)
 bench_bench_floor_SOURCES = %D%/bench-floor.c
 CLEANFILES += $(bench_programs)
-EXTRA_DIST += %D%/run %D%/README.md %D%/peer.cfg
+EXTRA_DIST += %D%/run %D%/libvirt-start %D%/README.md %D%/peer.cfg
 
 .PHONY: bench
 bench: all $(bench_programs)
