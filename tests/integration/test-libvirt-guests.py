@@ -2,8 +2,10 @@
 """The libvirt backend against a real libvirtd and QEMU, at length: real workers in virtual machines that are thrown away, and
 a hypervisor of another machine whose connection fails in every way. Minutes; `make check-libvirt` runs it."""
 import os
+import random
 import signal
 import sys
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -119,6 +121,25 @@ class Guests(vmhost.Case):
         wait_until(lambda: 'end of its console: ' in (self.daemon.slave('vm1')['last_error'] or ''), self.tail, vmhost.BOOT)
         self.daemon.bbctl('cancel', number)
         self.wait_gone()
+
+
+class Torture(vmhost.Case):
+    def test_killed_anywhere(self):
+        """C2: bbhostd is killed at any point of a start, time and again: the last one finds all that was made"""
+        config = self.config(self.slave('vm1', self.hypervisor.blank_xml(), hand_over='nocloud'),
+                             self.slave('vm2', self.hypervisor.blank_xml(), hand_over='fwcfg'))
+        config = config.replace('login_grace=60', 'login_grace=1\nreconcile_interval=2')
+        self.start_daemon(config)
+        for _ in range(int(os.environ.get('BB_TEST_ROUNDS', 10))):
+            for name in ('vm1', 'vm2'):
+                self.daemon.bbctl('substantiate', name, expect=None)
+            # Not a wait: the point at which it is killed.
+            time.sleep(random.uniform(0, 2.5))
+            self.daemon.kill()
+            self.daemon.start(*self.daemon.options['arguments'])
+        self.wait_gone()
+        wait_until(lambda: self.hypervisor.domains() == [] and self.hypervisor.files() == self.hypervisor.own,
+                   lambda: '%s %s\n%s' % (self.hypervisor.domains(), self.hypervisor.files(), self.tail()))
 
 
 class Remote(vmhost.Case):
