@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <gio/gunixsocketaddress.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -554,6 +556,37 @@ test_full_copy (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   assert_file_count (f, 1);
 }
 
+/* V5: a file system that takes no more, in the shape of a limit that qemu-img inherits. */
+static void
+test_no_room (Fixture *f, gconstpointer data G_GNUC_UNUSED)
+{
+  const gsize size = 1024 * 1024;
+  g_autofree char *big = g_build_filename (f->dir, "big.raw", NULL);
+  g_autofree char *contents = g_malloc (size);
+  struct rlimit before;
+  struct rlimit small;
+  g_autoptr (GError) error = NULL;
+
+  if (!has_qemu_img ())
+    return;
+  memset (contents, 'x', size);
+  g_assert_true (g_file_set_contents (big, contents, (gssize) size, NULL));
+  set_option (f->backend, "base_image", big);
+  set_option (f->backend, "cheap_copy", "false");
+  set_xml (f->backend);
+  signal (SIGXFSZ, SIG_IGN);
+  g_assert_cmpint (getrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  small = before;
+  small.rlim_cur = size / 4;
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &small), ==, 0);
+  g_assert_null (bb_latent_suite_start (f->slave, f->request, &error));
+  g_assert_cmpint (setrlimit (RLIMIT_FSIZE, &before), ==, 0);
+  g_assert_error (error, BB_ERROR, BB_ERROR_FAILED);
+  g_assert_nonnull (strstr (error->message, "can't be made: qemu-img: "));
+  g_assert_nonnull (strstr (error->message, "File too large"));
+  assert_file_count (f, 2);
+}
+
 /* V5: what is configured is believed, and qemu-img is told. */
 static void
 test_base_format (Fixture *f, gconstpointer data G_GNUC_UNUSED)
@@ -1088,6 +1121,7 @@ main (int argc, char **argv)
     { "/libvirt/start/bad-xml", test_bad_xml, NULL },
     { "/libvirt/start/V9-unreachable", test_unreachable, NULL },
     { "/libvirt/image/V3-V4-C13-overlay", test_overlay, NULL },
+    { "/libvirt/image/V5-no-room", test_no_room, NULL },
     { "/libvirt/image/V5-base-format", test_base_format, NULL },
     { "/libvirt/image/V3-full-copy", test_full_copy, NULL },
     { "/libvirt/image/as-it-is", test_image_as_it_is, NULL },
