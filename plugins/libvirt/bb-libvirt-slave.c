@@ -383,11 +383,11 @@ bb_libvirt_slave_get_scope (BbLatentSlave *slave)
   return g_strdup (bb_libvirt_config_get_uri (get_config (BB_LIBVIRT_SLAVE (slave))));
 }
 
-/* A hypervisor knows at once what it has. */
+/* A hypervisor knows at once what it has, but may still have to take what a bbhostd that was killed has asked of it. */
 static double
 bb_libvirt_slave_get_listing_delay (BbLatentSlave *slave)
 {
-  return 0;
+  return 5;
 }
 
 static void
