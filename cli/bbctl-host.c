@@ -58,6 +58,13 @@ format_types (GVariant *plugin)
   return g_strjoinv (", ", (char **) names->pdata);
 }
 
+/* What a plugin says of itself comes from the daemon in English; its texts are in our catalogue. */
+static const char *
+translate (const char *text)
+{
+  return *text != '\0' ? _(text) : text;
+}
+
 static void
 print_plugins (Bbctl *self, GVariant *list)
 {
@@ -76,26 +83,83 @@ print_plugins (Bbctl *self, GVariant *list)
       bbctl_table_add (table, g_strdup (bbctl_dict_string (plugin, "name")),
                        g_strdup (bbctl_dict_string (plugin, "version")), format_types (plugin),
                        g_strdup (bbctl_dict_boolean (plugin, "loaded") ? _("yes") : _("no")),
-                       g_strdup (*error != '\0' ? error : bbctl_dict_string (plugin, "summary")));
+                       g_strdup (*error != '\0' ? error : translate (bbctl_dict_string (plugin, "summary"))));
     }
   bbctl_table_print (table, self->colour, _("No plugins are installed."));
+}
+
+/* A list of the one plugin that is meant. */
+static GVariant *
+pick_plugin (GVariant *list, const char *name, GError **error)
+{
+  for (gsize i = 0; i < g_variant_n_children (list); i++)
+    {
+      g_autoptr (GVariant) plugin = g_variant_get_child_value (list, i);
+
+      if (g_str_equal (bbctl_dict_string (plugin, "name"), name))
+        return g_variant_ref_sink (g_variant_new_array (G_VARIANT_TYPE_VARDICT, &plugin, 1));
+    }
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, _("there is no plugin \"%s\"; \"bbctl plugins\" lists them"),
+               name);
+  return NULL;
+}
+
+static void
+print_options (Bbctl *self, GVariant *type)
+{
+  static const BbctlColumn columns[] = { { N_("OPTION") }, { N_("KIND") }, { N_("DEFAULT") }, { N_("MEANING") } };
+  g_autoptr (GVariant) options = g_variant_lookup_value (type, "options", G_VARIANT_TYPE ("aa{sv}"));
+  g_autoptr (BbctlTable) table = bbctl_table_new (columns, G_N_ELEMENTS (columns));
+
+  for (gsize i = 0; options != NULL && i < g_variant_n_children (options); i++)
+    {
+      g_autoptr (GVariant) option = g_variant_get_child_value (options, i);
+
+      bbctl_table_add (table, g_strdup (bbctl_dict_string (option, "key")),
+                       g_strdup (bbctl_dict_string (option, "kind")),
+                       g_strdup (bbctl_dict_string (option, "default")),
+                       g_strdup (translate (bbctl_dict_string (option, "help"))));
+    }
+  g_print ("\ntype=%s\n", bbctl_dict_string (type, "type"));
+  bbctl_table_print (table, self->colour, _("It has no options of its own."));
+}
+
+static void
+print_plugin (Bbctl *self, GVariant *list)
+{
+  g_autoptr (GVariant) plugin = g_variant_get_child_value (list, 0);
+  g_autoptr (GVariant) types = g_variant_lookup_value (plugin, "types", G_VARIANT_TYPE ("aa{sv}"));
+
+  print_plugins (self, list);
+  for (gsize i = 0; types != NULL && i < g_variant_n_children (types); i++)
+    {
+      g_autoptr (GVariant) type = g_variant_get_child_value (types, i);
+
+      print_options (self, type);
+    }
 }
 
 int
 bbctl_plugins (Bbctl *self, const char *verb, int argc, char **argv)
 {
   g_autoptr (GVariant) reply = NULL;
+  g_autoptr (GVariant) all = NULL;
   g_autoptr (GVariant) list = NULL;
   GError *error = NULL;
 
-  if (!bbctl_parse (self, verb, NULL, &argc, &argv, 0, 0))
+  if (!bbctl_parse (self, verb, NULL, &argc, &argv, 0, 1))
     return BBCTL_USAGE;
   if (!bbctl_connect (self, &error)
       || (reply = bbctl_read (self, BBCTL_HOST_PATH, BBCTL_HOST, "DescribePlugins", NULL, "(aa{sv})", &error)) == NULL)
     return bbctl_fail (error);
-  list = g_variant_get_child_value (reply, 0);
+  all = g_variant_get_child_value (reply, 0);
+  list = argc > 1 ? pick_plugin (all, argv[1], &error) : g_variant_ref (all);
+  if (list == NULL)
+    return bbctl_fail (error);
   if (self->json)
     bbctl_print_json_array (bbctl_json_array (list, NULL));
+  else if (argc > 1)
+    print_plugin (self, list);
   else
     print_plugins (self, list);
   return BBCTL_OK;

@@ -25,7 +25,7 @@ const BbctlVerb bbctl_verbs[] = {
   { "instances", NULL, N_("List the instances that cost money, or may"), bbctl_instances },
   { "terminate", N_("INSTANCE"), N_("Stop an instance"), bbctl_terminate },
   { "forget", N_("INSTANCE"), N_("Close the row of an instance that can never be confirmed"), bbctl_forget },
-  { "plugins", NULL, N_("List the plugins"), bbctl_plugins },
+  { "plugins", N_("[PLUGIN]"), N_("List the plugins, or the options of one"), bbctl_plugins },
   { "reload", NULL, N_("Read the configuration again"), bbctl_reload },
   { "notify-test", N_("NOTIFIER ADDRESS"), N_("Send a test message"), bbctl_notify_test },
   { "monitor", NULL, N_("Print changes as they happen"), bbctl_monitor },

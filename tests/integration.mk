@@ -8,6 +8,7 @@ integration_tests = \
 	%D%/integration/test-commands.py \
 	%D%/integration/test-manual.py \
 	%D%/integration/test-migrate.py \
+	%D%/integration/test-languages.py \
 	%D%/integration/test-tls.py
 TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) \

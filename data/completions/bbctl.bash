@@ -57,6 +57,7 @@ _bbctl () {
     build) _bbctl_offer "$(_bbctl_names builders)" ;;
     cancel | log) [ "$prev" = "$verb" ] && _bbctl_offer "$(_bbctl_names builds)" ;;
     terminate | forget) _bbctl_offer "$(_bbctl_names instances)" ;;
+    plugins) _bbctl_offer "$(_bbctl_names plugins)" ;;
     run) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
   esac
 }

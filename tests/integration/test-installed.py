@@ -32,6 +32,14 @@ class Installed(bbtest.Case):
         self.assertIn('installed', self.daemon.bbctl('log', build['number']).stdout)
         self.assertIn('local', [plugin['name'] for plugin in self.daemon.json('plugins')])
 
+    def test_languages(self):
+        """bbctl speaks the user's language, from the catalogues that were installed"""
+        for language, text in (('de', 'Die Slaves auflisten'), ('fr', 'Lister les esclaves'),
+                               ('es', 'Listar los esclavos'), ('zh_CN', '列出从机'), ('C', 'List the slaves')):
+            result = subprocess.run([bbtest.BBCTL, '--help'], stdout=subprocess.PIPE, text=True, check=True,
+                                    env=bbtest.program_environment(LANGUAGE=language), timeout=bbtest.DEADLINE)
+            self.assertIn(text, result.stdout)
+
     def build_plugin(self):
         """The page's plugin, program and configuration in a folder of their own, built as the page says."""
         directory = bbtest.TempDir()

@@ -86,6 +86,15 @@ class Pages(bbtest.Case):
                 for option in kind['options']:
                     self.assertIn('.It Cm %s Ns =' % option['key'], text)
 
+    def test_plugin(self):
+        """bbctl shows the options of one plugin with their meanings, and says when there is none of that name"""
+        self.start_daemon(bbtest.Daemon.listener(None))
+        shown = self.daemon.bbctl('plugins', 'local').stdout
+        self.assertRegex(shown, r'(?m)^stop_timeout +seconds +10 +How long its processes may take')
+        self.assertEqual([plugin['name'] for plugin in self.daemon.json('plugins', 'local')], ['local'])
+        refused = self.daemon.bbctl('plugins', 'nope', expect=1)
+        self.assertIn('there is no plugin "nope"', refused.stderr)
+
 
 class Completion(bbtest.Case):
     def complete_in_bash(self, line):
