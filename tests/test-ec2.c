@@ -916,6 +916,39 @@ test_check (Fixture *f, gconstpointer data)
   g_assert_cmpint (bb_instance_get_state (old), ==, BB_INSTANCE_GONE);
 }
 
+/* unseen_grace: until then one that is not shown may still appear */
+static void
+test_unseen_grace (Fixture *f, gconstpointer data)
+{
+  g_autofree char *launch
+    = g_strdup_printf ("launch:token-1@%" G_GINT64_FORMAT, g_get_real_time () / G_USEC_PER_SEC - 60);
+  g_autoptr (BbInstance) instance = NULL;
+
+  g_ptr_array_add (f->resources, g_strdup (launch));
+  make_slave (f, data);
+  instance = check (f, "i-0000dead");
+  if (strstr (data, "86400") != NULL)
+    g_assert_error (f->error, BB_ERROR, BB_ERROR_QUOTA);
+  else
+    g_assert_cmpint (bb_instance_get_state (instance), ==, BB_INSTANCE_GONE);
+}
+
+/* poll_interval: between two looks at a machine that takes its time */
+static void
+test_poll_interval (Fixture *f, gconstpointer data)
+{
+  double began = bb_delay_get_now ();
+
+  make_slave (f, "poll_interval=25");
+  bb_ec2_double_set_first_state (f->cloud, "pending");
+  begin_start (f);
+  while (bb_ec2_double_count (f->cloud, "DescribeInstances") < 3)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpfloat (bb_delay_get_now () - began, >, 45);
+  g_cancellable_cancel (f->cancellable);
+  bb_test_run_until_true (has_result, f);
+}
+
 /* P8 */
 static void
 test_check_reclaimed (Fixture *f, gconstpointer data)
@@ -1025,6 +1058,16 @@ count_start_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   (*count)++;
 }
 
+static void
+count_ended_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  g_autoptr (BbInstance) instance
+    = bb_latent_slave_start_instance_finish (BB_LATENT_SLAVE (source), result, NULL);
+  guint *count = user_data;
+
+  (*count)++;
+}
+
 static gboolean
 all_started (gpointer user_data)
 {
@@ -1058,6 +1101,32 @@ test_many (Fixture *f, gconstpointer data)
   /* as often as the interval allows, however many wait: launching takes some intervals here */
   g_test_message ("%u DescribeInstances", bb_ec2_double_count (f->cloud, "DescribeInstances"));
   g_assert_cmpuint (bb_ec2_double_count (f->cloud, "DescribeInstances"), <, MANY);
+}
+
+#define BURST 5 /* of RunInstances */
+
+/* launch_rate: what EC2 lets through at once goes out, the rest waits */
+static void
+test_launch_rate (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  guint count = 0;
+  double began = bb_delay_get_now ();
+
+  make_slave (f, "launch_rate=0.05");
+  for (guint i = 0; i < 2 * BURST; i++)
+    {
+      g_autofree char *token = g_strdup_printf ("token-%u", i);
+      g_autoptr (BbInstanceRequest) request = make_request (f, token);
+
+      bb_latent_slave_start_instance_async (f->slave, request, cancellable, count_ended_cb, &count);
+    }
+  while (bb_ec2_double_count (f->cloud, "RunInstances") < BURST + 2)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpfloat (bb_delay_get_now () - began, >, 35); /* the last two: 20 s each */
+  g_cancellable_cancel (cancellable);
+  while (count < 2 * BURST)
+    g_main_context_iteration (NULL, TRUE);
 }
 
 /* --- the client */
@@ -1206,6 +1275,10 @@ main (int argc, char **argv)
   ADD ("L6/park/start-fails", test_start_parked_fails);
   ADD ("stop-mode/default", test_stop_mode_default);
   ADD ("E18/check/states", test_check);
+  g_test_add ("/ec2/unseen-grace/young", Fixture, "unseen_grace=86400", set_up, test_unseen_grace, tear_down);
+  g_test_add ("/ec2/unseen-grace/old", Fixture, "unseen_grace=10", set_up, test_unseen_grace, tear_down);
+  ADD ("E14/launch-rate", test_launch_rate);
+  ADD ("E15/poll-interval", test_poll_interval);
   ADD ("P8/check/reclaimed", test_check_reclaimed);
   ADD ("P5/unknown-spot-request", test_unknown_spot_request);
   ADD ("P9/check/interrupted", test_check_interrupted);
