@@ -99,6 +99,8 @@ class Cloud:
     def __call__(self, environ, start_response):
         length = int(environ.get('CONTENT_LENGTH') or 0)
         body = environ['wsgi.input'].read(length) if length else b''
+        if len(body) < length:  # its sender was killed: such a call is none
+            return self.error(start_response, 400, 'IncompleteBody')
         path = environ['PATH_INFO']
         if path.startswith('/control/'):
             return self.control(path, body, start_response)
