@@ -852,6 +852,24 @@ test_calls_of_the_slave (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->host->n_shutdowns, ==, 1);
 }
 
+/* A7: 100,000 objects of the slave's that it never takes back, and as many of ours that it was never given. */
+static void
+test_many_references (Fixture *f, gconstpointer data)
+{
+  guint n_timers = bb_loop_count_timers (f->loop);
+
+  for (guint i = 1; i <= 100000; i += 2)
+    {
+      bb_pb_peer_send (f->peer, "(message %u 2 \"keepalive\" 1 (tuple (remote %u)) (dictionary)) (decref %u) (message %u 2 \"keepalive\""
+                                " 0 (tuple (reference %u (list (remote %u)))) (dictionary)) (decref %u)",
+                       i, i, i, i + 1, i, i + 1, i + 1);
+      bb_pb_peer_next (f->peer);
+    }
+  bb_pb_peer_send (f->peer, "(message 100001 2 \"keepalive\" 1 (tuple) (dictionary))");
+  bb_pb_peer_expect (f->peer, "(answer 100001 (None))");
+  g_assert_cmpuint (bb_loop_count_timers (f->loop), ==, n_timers);
+}
+
 static void
 test_shutdown (Fixture *f, gconstpointer data)
 {
@@ -1051,6 +1069,7 @@ main (int argc, char **argv)
   ADD ("/pb/link/ping/unanswered", test_ping_unanswered);
   ADD ("/pb/link/ping/busy", test_ping_of_busy_slave);
   ADD ("/pb/link/calls-of-the-slave", test_calls_of_the_slave);
+  ADD ("/pb/link/A7/many-references", test_many_references);
   ADD ("/pb/link/shutdown", test_shutdown);
   ADD ("/pb/link/shutdown/old-slave", test_shutdown_of_old_slave);
   g_test_add_func ("/pb/link/limits/breaches", test_breaches);

@@ -175,12 +175,13 @@ class Stranger(Mole):
 
 class Deaf(Mole):
     kind = 'does not read the answers'
+    bytes = encode([b'message', 9, 2, b'keepalive', 1, [b'tuple'], EMPTY]) * 50
 
     def attack(self):
         if not self.transport.is_closing():
             self.transport.pause_reading()
         if self.transport.get_write_buffer_size() == 0:
-            self.send(*([[b'message', 9, 2, b'keepalive', 1, [b'tuple'], EMPTY]] * 500))
+            self.transport.write(self.bytes)
         self.later(PACE_S, self.attack)
 
 
