@@ -260,7 +260,7 @@ class Torture(bbtest.Case):
                              'points that were never met')
 
     def test_never_answers(self):
-        """L9, L25, D12, C5: a backend that never answers: the daemon does, the build waits on, the row stays open over an orderly
+        """L9, L25, C5: a backend that never answers: the daemon does, the build waits on, the row stays open over an orderly
         stop, and goes with its machine when the backend is back"""
         self.make_daemon(random.randrange(2**32))
         self.configure(slow=3600, missing=1)
