@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* org.bbhost on a private bus, over a whole host with a configuration of its own: D3, D5, D6, D7. */
+#include <malloc.h>
+#include <signal.h>
 #include <time.h>
 
 #include "bb-bus-info.h"
@@ -567,6 +569,60 @@ test_reload (Fixture *f, gconstpointer data)
                 "'Properties': <@a{sv} {}>, 'MaxBuilds': <uint32 3>}, [])");
 }
 
+static gsize
+count_heap_bytes (void)
+{
+  return mallinfo2 ().uordblks;
+}
+
+#ifndef __SANITIZE_ADDRESS__ /* which has a heap of its own */
+/* What waits for the disk goes, what waits for a listener would stay. */
+static gboolean
+heap_is_small_again (gpointer user_data)
+{
+  const gsize *before = user_data;
+
+  return count_heap_bytes () < *before + 512 * 1024;
+}
+#endif
+
+/* D5: what it does not read is the bus's business, not the daemon's; who reads hears of everything. */
+static void
+test_deaf_listener (Fixture *f, gconstpointer data)
+{
+  BbSlaveManager *slaves = bb_host_get_slaves (f->host);
+  BbSlave *slave = bb_slave_manager_find (slaves, "bot-1");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GSubprocess) deaf
+    = g_subprocess_new (G_SUBPROCESS_FLAGS_STDOUT_PIPE, &error, "gdbus", "monitor", "--address",
+                        bb_test_bus_get_address (f->test_bus), "--dest", "org.bbhost", NULL);
+  g_autoptr (GDataInputStream) output = NULL;
+  gsize before = 0;
+
+  g_assert_no_error (error);
+  output = g_data_input_stream_new (g_subprocess_get_stdout_pipe (deaf));
+  for (guint i = 0; i < 2; i++) /* "Monitoring …", "The name … is owned by …" */
+    g_free (g_data_input_stream_read_line (output, NULL, NULL, &error));
+  g_assert_no_error (error);
+  g_subprocess_send_signal (deaf, SIGSTOP);
+  for (guint i = 0; i < 1000; i++)
+    {
+      bb_slave_manager_pause (slaves, slave);
+      wait_seen (f, "'Paused': <true>");
+      bb_slave_manager_resume (slaves, slave);
+      wait_seen (f, "'Paused': <false>");
+      g_ptr_array_set_size (f->seen, 0);
+      if (i == 100)
+        before = count_heap_bytes ();
+    }
+#ifndef __SANITIZE_ADDRESS__
+  bb_test_run_until_true (heap_is_small_again, &before);
+#endif
+  g_test_message ("the heap has grown by %" G_GSSIZE_FORMAT " bytes", (gssize) (count_heap_bytes () - before));
+  g_subprocess_force_exit (deaf);
+  g_subprocess_wait (deaf, NULL, NULL);
+}
+
 /* D7 */
 static void
 test_many_slaves (Fixture *f, gconstpointer data)
@@ -620,6 +676,7 @@ main (int argc, char **argv)
   ADD ("/bus/not-there", NULL, test_not_there);
   ADD ("/bus/introspection", NULL, test_introspection);
   ADD ("/bus/D5/changes", NULL, test_changes);
+  ADD ("/bus/D5/deaf-listener", NULL, test_deaf_listener);
   ADD ("/bus/build", NULL, test_build);
   ADD ("/bus/managed-objects", NULL, test_managed_objects);
   ADD ("/bus/D6/authority", NULL, test_authority);
