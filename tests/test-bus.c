@@ -281,7 +281,8 @@ test_tables (void)
 
             /* What the XML promises of changes is what the table does. */
             g_test_message ("%s.%s", info->name, property->name);
-            g_assert_true ((property->changes != 0) == (emits == NULL));
+            g_assert_true ((property->changes != 0 && !property->large) == (emits == NULL));
+            g_assert_true (property->large == (g_strcmp0 (emits, "invalidates") == 0));
           }
       }
 }
