@@ -1,6 +1,6 @@
 # fuzz: each decoder of foreign bytes. Built by clang with --enable-fuzzers, libFuzzer drives them (see fuzz/run and
 # `make check-fuzz`); built as the rest is, they run their corpus once, as tests.
-fuzz_programs = fuzz/fuzz-pb fuzz/fuzz-config fuzz/fuzz-interpolate
+fuzz_programs = fuzz/fuzz-pb fuzz/fuzz-msgpack fuzz/fuzz-config fuzz/fuzz-interpolate
 fuzz_cppflags = $(test_cppflags) -I$(srcdir)/%D%
 fuzz_common = %D%/fuzz-common.c %D%/fuzz.h
 if FUZZERS
@@ -14,10 +14,15 @@ endif
 EXTRA_PROGRAMS += $(fuzz_programs)
 EXTRA_DIST += %D%/README.md %D%/run %D%/make-seeds %D%/fuzz-replay.c %D%/corpus
 
-fuzz_fuzz_pb_SOURCES = %D%/fuzz-pb.c $(fuzz_common)
+fuzz_fuzz_pb_SOURCES = %D%/fuzz-pb.c %D%/fuzz-session.c %D%/fuzz-session.h $(fuzz_common)
 fuzz_fuzz_pb_CPPFLAGS = $(fuzz_cppflags) -DFUZZ_NAME=\"pb\"
 fuzz_fuzz_pb_LDFLAGS = $(fuzz_ldflags)
 fuzz_fuzz_pb_LDADD = $(test_libs)
+
+fuzz_fuzz_msgpack_SOURCES = %D%/fuzz-msgpack.c %D%/fuzz-session.c %D%/fuzz-session.h $(fuzz_common)
+fuzz_fuzz_msgpack_CPPFLAGS = $(fuzz_cppflags) -DFUZZ_NAME=\"msgpack\"
+fuzz_fuzz_msgpack_LDFLAGS = $(fuzz_ldflags)
+fuzz_fuzz_msgpack_LDADD = $(test_libs)
 
 fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c $(fuzz_common)
 fuzz_fuzz_config_CPPFLAGS = $(fuzz_cppflags) -DFUZZ_NAME=\"config\"

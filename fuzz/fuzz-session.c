@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <openssl/rand.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bb-login-ticket.h"
+#include "bb-slave-link.h"
+#include "bb-test.h"
+#include "fuzz-session.h"
+
+/*
+ * The bytes come through a transport of our own, so that nothing depends on a socket's timing.
+ *
+ * The first byte of an input: 'L': the session begins after a right login; 'M': likewise, and each piece goes into a frame
+ * of its protocol, if that has any; anything else: with the first byte of the peer. Then the peer's bytes follow. 0xff and one more byte cut them: what is before was received by then, and the byte says
+ * what happens next, see act(); 0xff twice is one byte 0xff.
+ */
+#define ESCAPE 0xff
+#define MAX_UPLOAD 1000
+#define MAX_COMMANDS 16
+
+/* What the peer has sent and we have not received. */
+typedef struct
+{
+  GByteArray *bytes;
+  gsize start;
+  gboolean ended; /* the peer has closed its side */
+  int ours;       /* a socket that can be read while there is something to receive, and written to while the peer reads */
+  int theirs;
+  gboolean peer_reads;
+} Wire;
+
+typedef struct
+{
+  Wire wire;
+  BbSlaveLink *link;
+  GCancellable *cancellable;
+  GPtrArray *running; /* of Command */
+  guint n_lost;
+  guint not_reading;
+  gboolean ticket_released;
+  BbEvictFunc evict;
+  gpointer evict_data;
+} Session;
+
+typedef struct
+{
+  Session *session;
+  BbRemoteCommand *command;
+  gsize written;
+  guint n_reads;
+  gsize wanted; /* bytes that the slave waits for */
+} Command;
+
+static Session session;
+static BbTestClock *test_clock;
+static BbLoop *loop;
+static BbLoginThrottle *throttle;
+static BbLoginHost *login_host;
+
+/* --- the wire */
+
+static void
+wake (Wire *wire)
+{
+  send (wire->theirs, "", 1, MSG_NOSIGNAL);
+}
+
+static void
+drain (int fd)
+{
+  char bytes[4096];
+
+  while (recv (fd, bytes, sizeof bytes, 0) > 0)
+    ;
+}
+
+static void
+set_peer_reading (Wire *wire, gboolean reading)
+{
+  const int smallest = 1;
+
+  wire->peer_reads = reading;
+  if (reading)
+    {
+      drain (wire->theirs);
+      return;
+    }
+  setsockopt (wire->ours, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
+  while (send (wire->ours, "", 1, MSG_NOSIGNAL) == 1)
+    ;
+}
+
+static gssize
+wire_receive (gpointer transport, int fd, guint8 *data, gsize length, guint *wait)
+{
+  Wire *wire = transport;
+  gsize n = MIN (length, wire->bytes->len - wire->start);
+
+  *wait = EPOLLIN;
+  if (n > 0)
+    {
+      memcpy (data, wire->bytes->data + wire->start, n);
+      wire->start += n;
+      return (gssize) n;
+    }
+  if (wire->ended)
+    return 0;
+  drain (fd);
+  errno = EAGAIN;
+  return -1;
+}
+
+static gssize
+wire_send (gpointer transport, int fd, const guint8 *data, gsize length, guint *wait)
+{
+  char byte = 0;
+
+  *wait = EPOLLOUT;
+  if (send (fd, &byte, 1, MSG_NOSIGNAL) < 0)
+    return -1;
+  /* Where nobody is to be kept waiting nothing may pile up. */
+  if (((Wire *) transport)->peer_reads)
+    drain (((Wire *) transport)->theirs);
+  return (gssize) length;
+}
+
+static const BbTransport wire_transport = { wire_receive, wire_send, NULL, NULL };
+
+/* --- the place among those who have not logged in */
+
+struct _BbLoginTicket
+{
+  int unused;
+};
+
+static BbLoginTicket ticket;
+
+const char *
+bb_login_ticket_get_address (BbLoginTicket *self)
+{
+  return "192.0.2.1:1234";
+}
+
+const char *
+bb_login_ticket_get_host (BbLoginTicket *self)
+{
+  return "192.0.2.1";
+}
+
+BbLoginThrottle *
+bb_login_ticket_get_throttle (BbLoginTicket *self)
+{
+  return throttle;
+}
+
+void
+bb_login_ticket_set_evict (BbLoginTicket *self, BbEvictFunc evict, gpointer user_data)
+{
+  session.evict = evict;
+  session.evict_data = user_data;
+}
+
+void
+bb_login_ticket_release (BbLoginTicket *self)
+{
+  g_assert_false (session.ticket_released);
+  session.ticket_released = TRUE;
+}
+
+/* --- what core does with a slave */
+
+static void
+output_cb (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length,
+           gpointer user_data)
+{
+  g_assert_cmpuint (length, <=, 640 * 1024);
+  g_assert_true (g_utf8_validate_len (text, length, NULL));
+  g_assert_true ((stream == BB_OUTPUT_LOG) == (log_name != NULL));
+  g_assert_true (log_name == NULL || g_str_equal (log_name, "extra"));
+}
+
+static void
+update_cb (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
+{
+  static const char *const types[] = { "rc", "x", "elapsed", "d" };
+
+  g_assert_true (g_utf8_validate (key, -1, NULL));
+  for (guint i = 0; i < G_N_ELEMENTS (types); i += 2)
+    if (g_str_equal (key, types[i]))
+      g_assert_true (g_variant_is_of_type (value, G_VARIANT_TYPE (types[i + 1])));
+  g_assert_true (g_variant_is_normal_form (value));
+}
+
+static gboolean
+write_cb (BbRemoteCommand *command, const guint8 *data, gsize length, gpointer user_data, GError **error)
+{
+  Command *self = user_data;
+
+  g_assert_cmpuint (length, >, 0);
+  self->written += length;
+  g_assert_cmpuint (self->written, <=, MAX_UPLOAD);
+  if (data[0] != 'F')
+    return TRUE;
+  g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the disk is full");
+  return FALSE;
+}
+
+static void
+close_cb (BbRemoteCommand *command, gpointer user_data)
+{
+}
+
+static void
+utime_cb (BbRemoteCommand *command, double access_time, double modified_time, gpointer user_data)
+{
+}
+
+static void
+give_block (Command *self)
+{
+  g_autoptr (GBytes) block = NULL;
+
+  if (self->wanted == 0)
+    return;
+  block = self->n_reads++ < 2 ? g_bytes_new_static ("data", MIN (self->wanted, 4)) : g_bytes_new_static ("", 0);
+  self->wanted = 0;
+  bb_slave_link_give_block (self->session->link, self->command, block, NULL);
+}
+
+/* Of 14 bytes: the disk is slow, see act_on_link(). */
+static void
+read_cb (BbRemoteCommand *command, gsize length, gpointer user_data)
+{
+  Command *self = user_data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_cmpuint (length, >, 0);
+  g_assert_cmpuint (self->wanted, ==, 0);
+  if (length == 13)
+    {
+      error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file can't be read");
+      bb_slave_link_give_block (self->session->link, command, NULL, error);
+      return;
+    }
+  self->wanted = length;
+  if (length != 14)
+    give_block (self);
+}
+
+static void
+done_cb (BbRemoteCommand *command, const GError *error, gpointer user_data)
+{
+  Command *self = user_data;
+
+  if (error != NULL)
+    g_assert_true (g_utf8_validate (error->message, -1, NULL));
+  /* Once: it is not among those that run the second time. */
+  g_assert_true (g_ptr_array_remove_fast (self->session->running, self));
+  g_free (self);
+}
+
+static const BbCommandEvents command_events
+  = { output_cb, update_cb, write_cb, close_cb, utime_cb, read_cb, done_cb };
+
+static void
+start (Session *self, const char *builder, const char *name, const char *arguments)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) parsed = g_variant_parse (G_VARIANT_TYPE_VARDICT, arguments, NULL, NULL, &error);
+  Command *command;
+
+  g_assert_no_error (error);
+  if (self->running->len >= MAX_COMMANDS)
+    return;
+  command = g_new0 (Command, 1);
+  command->session = self;
+  command->command = bb_slave_link_start_command (self->link, builder, name, parsed, &command_events, command, &error);
+  if (command->command != NULL)
+    {
+      g_ptr_array_add (self->running, command);
+      return;
+    }
+  bb_fuzz_check_error (error);
+  g_free (command);
+}
+
+static void
+interrupt_all (Session *self)
+{
+  for (guint i = self->running->len; i > 0; i--)
+    bb_slave_link_interrupt (self->link, ((Command *) self->running->pdata[i - 1])->command, "no longer wanted");
+}
+
+static void
+give_all_blocks (Session *self)
+{
+  for (guint i = self->running->len; i > 0; i--)
+    give_block (self->running->pdata[i - 1]);
+}
+
+static void
+check_result (gboolean good, GError *error)
+{
+  g_assert_true (good == (error == NULL));
+  if (error != NULL)
+    g_assert_true (g_utf8_validate (error->message, -1, NULL));
+  g_clear_error (&error);
+}
+
+static void
+pinged_cb (GObject *link, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+  gboolean good = bb_slave_link_ping_finish (BB_SLAVE_LINK (link), result, &error);
+
+  check_result (good, error);
+}
+
+static void
+shut_down_cb (GObject *link, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+  gboolean good = bb_slave_link_shutdown_finish (BB_SLAVE_LINK (link), result, &error);
+
+  check_result (good, error);
+}
+
+static void
+builders_set_cb (GObject *link, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+  gboolean good = bb_slave_link_set_builders_finish (BB_SLAVE_LINK (link), result, &error);
+
+  check_result (good, error);
+}
+
+static void
+set_builders (Session *self, guint n_builders)
+{
+  static const BbBuilderDir builders[] = { { (char *) "b1", (char *) "dir1" }, { (char *) "b2", (char *) "dir2" } };
+
+  bb_slave_link_set_builders_async (self->link, builders, n_builders, self->cancellable, builders_set_cb, NULL);
+}
+
+static void
+info_got_cb (GObject *link, GAsyncResult *result, gpointer user_data)
+{
+  GError *error = NULL;
+  g_autoptr (GVariant) info = bb_slave_link_get_info_finish (BB_SLAVE_LINK (link), result, &error);
+
+  if (info != NULL)
+    g_assert_true (g_variant_is_of_type (info, G_VARIANT_TYPE_VARDICT) && g_variant_is_normal_form (info));
+  check_result (info != NULL, error);
+}
+
+static void
+lost_cb (BbSlaveLink *link, GError *reason, Session *self)
+{
+  self->n_lost++;
+  g_assert_cmpuint (self->running->len, ==, 0);
+  g_assert_true (g_utf8_validate (reason->message, -1, NULL));
+}
+
+static void
+set_reading (Session *self, gboolean reading)
+{
+  if (reading && self->not_reading == 0)
+    return;
+  self->not_reading += reading ? -1 : 1;
+  bb_slave_link_set_reading (self->link, reading);
+}
+
+static void
+cancel (Session *self)
+{
+  g_cancellable_cancel (self->cancellable);
+  g_clear_object (&self->cancellable);
+  self->cancellable = g_cancellable_new ();
+}
+
+/* What happens between two pieces of what the peer sends; anything else: nothing. */
+static void
+act_on_link (Session *self, guint8 action)
+{
+  switch (action)
+    {
+    case 'a': start (self, "b1", "shell", "{'command': <['true']>, 'workdir': <'.'>, 'logfiles': <{'extra': <'x.log'>}>}"); break;
+    case 'b': start (self, "b2", "shell", "{'command': <'true'>, 'workdir': <'.'>, 'timeout': <int64 30>, 'maxTime': <int64 60>}"); break;
+    case 'u': start (self, "b1", "uploadFile", "{'workdir': <'.'>, 'workersrc': <'f'>, 'maxsize': <int64 1000>, 'blocksize': <int64 100>, 'keepstamp': <true>}"); break;
+    case 'U': start (self, "b1", "uploadDirectory", "{'workdir': <'.'>, 'workersrc': <'d'>, 'maxsize': <int64 1000>, 'blocksize': <int64 100>, 'compress': <'gz'>}"); break;
+    case 'd': start (self, "b1", "downloadFile", "{'workdir': <'.'>, 'workerdest': <'f'>, 'maxsize': <int64 1000>, 'blocksize': <int64 100>, 'mode': <int64 420>}"); break;
+    case 's': start (self, "b1", "stat", "{'file': <'f'>}"); break;
+    case 'g': start (self, "b2", "glob", "{'path': <'*'>}"); break;
+    case 'm': start (self, "b1", "rmdir", "{'dir': <['a', 'b']>}"); break;
+    case 'G': give_all_blocks (self); break;
+    case 'i': interrupt_all (self); break;
+    case 'p': bb_slave_link_ping_async (self->link, self->cancellable, pinged_cb, self); break;
+    case 'q': bb_slave_link_shutdown_async (self->link, self->cancellable, shut_down_cb, self); break;
+    case 'l': set_builders (self, 1); break;
+    case 'L': set_builders (self, 2); break;
+    case 'n': bb_slave_link_get_info_async (self->link, self->cancellable, info_got_cb, self); break;
+    case 'h': set_reading (self, FALSE); break;
+    case 'H': set_reading (self, TRUE); break;
+    case 'x': cancel (self); break;
+    case 'k': bb_slave_link_close (self->link, NULL); break;
+    }
+}
+
+static void
+act (Session *self, guint8 action)
+{
+  static const double times[] = { 1, 61, 130, 1300 };
+
+  if (action >= '1' && action <= '4')
+    bb_test_clock_advance (test_clock, loop, times[action - '1']);
+  else if (action == 'w' || action == 'W')
+    set_peer_reading (&self->wire, action == 'W');
+  else if (action == 'e' && !self->ticket_released && self->evict != NULL)
+    {
+      self->ticket_released = TRUE;
+      self->evict ("somebody else needs the place", self->evict_data);
+    }
+  else if (self->link != NULL && self->n_lost == 0)
+    act_on_link (self, action);
+  bb_test_run_pending ();
+}
+
+/* --- who decides about logins */
+
+#define FUZZ_TYPE_LOGIN_HOST (fuzz_login_host_get_type ())
+G_DECLARE_FINAL_TYPE (FuzzLoginHost, fuzz_login_host, FUZZ, LOGIN_HOST, GObject)
+
+struct _FuzzLoginHost
+{
+  GObject parent_instance;
+};
+
+static const char *
+fuzz_login_host_get_password (BbLoginHost *host, const char *name)
+{
+  return g_str_equal (name, BB_FUZZ_NAME) ? BB_FUZZ_PASSWORD : NULL;
+}
+
+static void
+fuzz_login_host_login (BbLoginHost *host, const char *name, BbSlaveLink *link)
+{
+  g_assert_null (session.link);
+  session.link = g_object_ref (link);
+  g_signal_connect (link, "lost", G_CALLBACK (lost_cb), &session);
+  bb_slave_link_get_info_async (link, session.cancellable, info_got_cb, NULL);
+  set_builders (&session, 2);
+  bb_slave_link_accept (link);
+}
+
+static void
+fuzz_login_host_login_failed (BbLoginHost *host, const char *name, gboolean known, const char *peer_address)
+{
+  bb_fuzz_check_line (name);
+}
+
+static void
+fuzz_login_host_iface_init (BbLoginHostInterface *iface)
+{
+  iface->get_password = fuzz_login_host_get_password;
+  iface->login = fuzz_login_host_login;
+  iface->login_failed = fuzz_login_host_login_failed;
+}
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (FuzzLoginHost, fuzz_login_host, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (BB_TYPE_LOGIN_HOST, fuzz_login_host_iface_init))
+
+static void
+fuzz_login_host_class_init (FuzzLoginHostClass *klass)
+{
+}
+
+static void
+fuzz_login_host_init (FuzzLoginHost *self)
+{
+}
+
+/* --- a run */
+
+/* In place of OpenSSL's: what is random would make each run another one. */
+int
+RAND_bytes (unsigned char *bytes, int n)
+{
+  memset (bytes, 0, (gsize) n);
+  return 1;
+}
+
+static void
+set_up_once (const BbFuzzProtocol *protocol)
+{
+  g_autoptr (GError) error = NULL;
+
+  if (loop != NULL)
+    return;
+  test_clock = bb_test_clock_new ();
+  loop = bb_loop_new (BB_CLOCK (test_clock), &error);
+  g_assert_no_error (error);
+  login_host = g_object_new (FUZZ_TYPE_LOGIN_HOST, NULL);
+}
+
+static void
+deliver (Session *self, const guint8 *data, gsize length)
+{
+  if (length > 0)
+    {
+      g_byte_array_append (self->wire.bytes, data, (guint) length);
+      wake (&self->wire);
+    }
+  bb_test_run_pending ();
+}
+
+static void
+deliver_piece (Session *self, GByteArray *piece, BbFuzzWrap wrap)
+{
+  if (wrap != NULL && piece->len > 0)
+    wrap (piece);
+  deliver (self, piece->data, piece->len);
+  g_byte_array_set_size (piece, 0);
+}
+
+static void
+play (Session *self, const guint8 *data, gsize size, BbFuzzWrap wrap)
+{
+  g_autoptr (GByteArray) piece = g_byte_array_new ();
+
+  for (gsize i = 0; i < size; i++)
+    {
+      if (data[i] != ESCAPE)
+        {
+          g_byte_array_append (piece, data + i, 1);
+          continue;
+        }
+      if (++i < size && data[i] == ESCAPE)
+        {
+          g_byte_array_append (piece, data + i, 1);
+          continue;
+        }
+      deliver_piece (self, piece, wrap);
+      if (i < size)
+        act (self, data[i]);
+    }
+  deliver_piece (self, piece, wrap);
+}
+
+/* However the session went, its end leaves nothing behind. */
+static void
+end (Session *self)
+{
+  set_peer_reading (&self->wire, TRUE);
+  while (self->not_reading > 0 && self->n_lost == 0)
+    set_reading (self, TRUE);
+  self->wire.ended = TRUE;
+  wake (&self->wire);
+  bb_test_run_pending ();
+  g_assert_true (self->ticket_released);
+  if (self->link != NULL)
+    g_assert_cmpuint (self->n_lost, ==, 1);
+  g_assert_cmpuint (self->running->len, ==, 0);
+  g_assert_cmpuint (bb_loop_count_timers (loop), ==, 0);
+  if (self->link != NULL)
+    g_assert_finalize_object (g_steal_pointer (&self->link));
+}
+
+static void
+log_in (Session *self, const BbFuzzProtocol *protocol)
+{
+  g_autoptr (GByteArray) login = protocol->make_login ();
+
+  deliver (self, login->data, login->len);
+  g_assert_nonnull (self->link);
+}
+
+void
+bb_fuzz_session_run (const BbFuzzProtocol *protocol, const guint8 *data, gsize size)
+{
+  int sockets[2];
+
+  if (size == 0)
+    return;
+  set_up_once (protocol);
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), ==, 0);
+  throttle = bb_login_throttle_new (loop);
+  session = (Session){ .wire = { .bytes = g_byte_array_new (), .ours = sockets[0], .theirs = sockets[1], .peer_reads = TRUE },
+                       .cancellable = g_cancellable_new (),
+                       .running = g_ptr_array_new () };
+  protocol->begin (loop, session.wire.ours, &wire_transport, &session.wire, &ticket, login_host, 30 * G_USEC_PER_SEC);
+  if (data[0] == 'L' || data[0] == 'M')
+    log_in (&session, protocol);
+  play (&session, data + 1, size - 1, data[0] == 'M' ? protocol->wrap : NULL);
+  end (&session);
+  close (session.wire.theirs);
+  g_byte_array_unref (session.wire.bytes);
+  g_object_unref (session.cancellable);
+  g_ptr_array_unref (session.running);
+  g_clear_pointer (&throttle, bb_login_throttle_free);
+}
