@@ -432,11 +432,12 @@ class Packages(bbtest.Case):
         self.assertTrue(os.path.exists(root('var/lib/bbhost/bbhost.db')))
 
     def test_12_installed_again(self):
-        """installed again, the ledger is there and the machine is stopped; then a purge leaves nothing and warns of nothing"""
+        """installed again, the ledger is there and the machine can be stopped; then a purge leaves nothing and warns of nothing"""
         self.need_root()
         root = self.root
         root.install(self.packages, 'bbhost')
         root.start()
+        root.bbctl('insubstantiate', 'sleeper')
         wait_until(lambda: root.bbctl('--json', 'instances').stdout.strip() == '[]', lambda: root.log()[-3000:], LONG)
         root.stop()
         done = root.apt('purge', 'bbhost')
