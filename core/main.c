@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <glib-unix.h>
+#include <glib/gi18n.h>
 #include <libintl.h>
 #include <locale.h>
 #include <signal.h>
@@ -58,26 +59,31 @@ parse_options (int *argc, char ***argv, Options *options, GError **error)
 {
   const GOptionEntry entries[] = {
     { "config", 'c', 0, G_OPTION_ARG_FILENAME, &options->config_path,
-      "A configuration file, or a folder with bbhost.conf and conf.d (" BB_CONFIG_DIR ")", "PATH" },
+      N_("A configuration file, or a folder with bbhost.conf and conf.d"), N_("PATH") },
     { "plugin-dir", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &options->plugin_directories,
-      "Where plugins are; may be repeated, the first hit wins (" BB_PLUGIN_DIR ")", "DIR" },
+      N_("Where plugins are; may be repeated, the first hit wins"), N_("DIR") },
     { "state-dir", 0, 0, G_OPTION_ARG_FILENAME, &options->state_directory,
-      "Where the store and the logs of builds are (" BB_STATE_DIR ")", "DIR" },
-    { "bus", 0, 0, G_OPTION_ARG_STRING, &options->bus, "system (the default), session, or a D-Bus address", "BUS" },
+      N_("Where the store and the logs of builds are"), N_("DIR") },
+    { "bus", 0, 0, G_OPTION_ARG_STRING, &options->bus,
+      N_("The bus to be on: system (the default) or session, or an address"), N_("BUS") },
     { "shutdown-grace", 0, 0, G_OPTION_ARG_DOUBLE, &options->shutdown_grace,
-      "How long running builds may go on after SIGTERM (60)", "SECONDS" },
+      N_("How long running builds may go on after SIGTERM (60)"), N_("SECONDS") },
     { "check-config", 0, 0, G_OPTION_ARG_NONE, &options->check_config,
-      "Print every error and warning of the configuration and exit", NULL },
+      N_("Print every error and warning of the configuration and exit"), NULL },
     { "list-open-instances", 0, 0, G_OPTION_ARG_NONE, &options->list_open_instances,
-      "Print what the ledger says is not gone, whether bbhostd runs or not, and exit", NULL },
-    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, "Log more", NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, "Print the version and exit", NULL },
+      N_("Print what the ledger says is not gone, whether bbhostd runs or not, and exit"), NULL },
+    { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, N_("Log more"), NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, N_("Print the version and exit"), NULL },
     { 0 },
   };
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
+  g_autofree char *places = g_strdup_printf (_("Unless told otherwise: configuration in %s, plugins in %s, state in %s."),
+                                             BB_CONFIG_DIR, BB_PLUGIN_DIR, BB_STATE_DIR);
 
-  g_option_context_set_summary (context, "Hosts Buildbot build slaves and starts their machines when builds wait.");
-  g_option_context_add_main_entries (context, entries, NULL);
+  g_option_context_set_translation_domain (context, PACKAGE);
+  g_option_context_set_summary (context, N_("Hosts Buildbot build slaves and starts their machines when builds wait."));
+  g_option_context_set_description (context, places);
+  g_option_context_add_main_entries (context, entries, PACKAGE);
   if (!g_option_context_parse (context, argc, argv, error))
     return FALSE;
   if (*argc > 1)
@@ -324,9 +330,10 @@ main (int argc, char **argv)
   int status;
 
   setlocale (LC_ALL, "");
-  /* For mail; what is logged stays as it can be searched for. */
+  /* For --help and mail; what is logged stays as it can be searched for. */
   bindtextdomain (PACKAGE, BB_LOCALE_DIR);
   bind_textdomain_codeset (PACKAGE, "UTF-8");
+  textdomain (PACKAGE);
   if (!parse_options (&argc, &argv, &options, &error))
     {
       g_printerr ("bbhostd: %s; see bbhostd --help\n", error->message);

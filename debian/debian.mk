@@ -30,6 +30,5 @@ EXTRA_DIST += \
 	%D%/libbbhost-1-0.install \
 	%D%/libbbhost-1-0.symbols \
 	%D%/libbbhost-dev.install \
-	%D%/libbbhost-dev.lintian-overrides \
 	%D%/rules \
 	%D%/source/format

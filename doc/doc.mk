@@ -6,7 +6,7 @@ EXTRA_DIST += %D%/substantiation.md %D%/make-substantiation.py %D%/architecture.
 noinst_PROGRAMS += %D%/make-manual
 doc_make_manual_SOURCES = %D%/make-manual.c
 doc_make_manual_LDADD = libbbcore.la libbbhost-1.la $(GLIB_LIBS) $(GMODULE_LIBS)
-pages = %D%/man/bbhostd.8 %D%/man/bbctl.1 %D%/man/bbhost.conf.5 %D%/man/bbhost-local.5
+pages = %D%/man/bbhostd.8 %D%/man/bbctl.1 %D%/man/bbhost-plugin-check.1 %D%/man/bbhost.conf.5 %D%/man/bbhost-local.5
 if BUILD_EC2
 pages += %D%/man/bbhost-ec2.5
 %D%/man/bbhost-ec2.5: plugins/ec2/ec2.la
@@ -25,7 +25,7 @@ pages += %D%/man/bbhost-smtp.5
 endif
 nodist_man_MANS = $(pages)
 CLEANFILES += $(pages)
-EXTRA_DIST += %D%/man/bbhostd.8.in %D%/man/bbctl.1.in %D%/man/bbhost.conf.5.in %D%/man/bbhost-local.5.in \
+EXTRA_DIST += %D%/man/bbhostd.8.in %D%/man/bbctl.1.in %D%/man/bbhost-plugin-check.1.in %D%/man/bbhost.conf.5.in %D%/man/bbhost-local.5.in \
 	%D%/man/bbhost-ec2.5.in %D%/man/bbhost-libvirt.5.in %D%/man/bbhost-openstack.5.in %D%/man/bbhost-smtp.5.in
 # LeakSanitizer has nothing to say about a program that ends at once, and can't work where ptrace is forbidden.
 $(pages): %D%/man/%: %D%/man/%.in %D%/make-manual$(EXEEXT) plugins/local/local.la

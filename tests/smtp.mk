@@ -13,5 +13,4 @@ tests_test_smtp_CPPFLAGS = $(test_cppflags) -I$(top_srcdir)/plugins/smtp -I$(top
 tests_test_smtp_CFLAGS = $(AM_CFLAGS) $(SMTP_CFLAGS)
 tests_test_smtp_LDADD = plugins/smtp/libsmtp.la $(test_libs) $(SMTP_LIBS)
 endif
-TESTS += %D%/test-translations.py
-EXTRA_DIST += %D%/integration/test-mail.py %D%/integration/postfix.py %D%/test-translations.py
+EXTRA_DIST += %D%/integration/test-mail.py %D%/integration/postfix.py

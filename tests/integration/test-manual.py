@@ -68,12 +68,13 @@ class Pages(bbtest.Case):
             self.assertRegex(text, r'(?m)Cm %s\b' % re.escape(verb), 'the page has no verb %s' % verb)
             self.assertLessEqual(options_in(help_of(bbtest.BBCTL, verb)), options, 'of the verb %s' % verb)
 
-    def test_bbhostd(self):
-        """bbhostd(8) names every option"""
-        text = page_text('bbhostd.8')
-        options = set('--' + name for name in re.findall(r'Fl \\?-([a-z][a-z-]+)', text))
-        self.assertGreater(len(options), 6)
-        self.assertEqual(options_in(help_of(bbtest.BBHOSTD)), options)
+    def test_other_programs(self):
+        """bbhostd(8) and bbhost-plugin-check(1) name every option, and no other"""
+        checker = os.environ.get('BB_TEST_PLUGIN_CHECK') or os.path.join(bbtest.BUILDDIR, 'bbhost-plugin-check')
+        for page, program in (('bbhostd.8', bbtest.BBHOSTD), ('bbhost-plugin-check.1', checker)):
+            options = set('--' + name for name in re.findall(r'Fl \\?-([a-z][a-z-]+)', page_text(page)))
+            self.assertGreater(len(options), 4)
+            self.assertEqual(options_in(help_of(program)), options)
 
     def test_plugins(self):
         """every plugin has a page with every one of its options"""
