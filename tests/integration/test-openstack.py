@@ -295,7 +295,7 @@ class Life(Case):
         self.build_hello()
         self.wait_nothing_left()
         if not USE_LAB:
-            self.assertGreater(self.cloud.logins(), 2)
+            self.assertGreater(self.cloud.logins(), 1)  # one for the start, another for the stop, two lifetimes later
 
     def test_logins(self):
         """O9: password with domains, application credential, token, clouds.yaml, Keystone's root"""
