@@ -15,5 +15,5 @@ TESTS += tests/torture/test-torture.py
 EXTRA_DIST += %D%/test-torture.py
 
 torture: all $(check_LTLIBRARIES)
-	$(AM_TESTS_ENVIRONMENT) /usr/bin/python3 $(srcdir)/tests/torture/test-torture.py --kills 1000
+	$(AM_TESTS_ENVIRONMENT) /usr/bin/python3 $(srcdir)/tests/torture/test-torture.py --kills 1000 --lives 1000
 .PHONY: torture
