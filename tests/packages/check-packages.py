@@ -76,9 +76,12 @@ class Builder:
     def __init__(self, directory):
         self.directory = directory
         self.source = bbtest.SRCDIR
+        # Somebody may commit meanwhile.
+        self.head = subprocess.run(['git', '-C', self.source, 'rev-parse', '--verify', '-q', 'HEAD'],
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
 
     def has_history(self):
-        return subprocess.run(['git', '-C', self.source, 'rev-parse', '--verify', '-q', 'HEAD^:debian/control'],
+        return subprocess.run(['git', '-C', self.source, 'rev-parse', '--verify', '-q', self.head + '^:debian/control'],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
     def export(self, commit, target):
@@ -282,7 +285,7 @@ class Packages(bbtest.Case):
     def test_01_build(self):
         """the packages are built from a clean copy of what was committed"""
         # While one works on the cases below, those of an earlier run will do.
-        Packages.packages = os.environ.get('BB_TEST_PACKAGES') or self.builder.build('HEAD', 'one')
+        Packages.packages = os.environ.get('BB_TEST_PACKAGES') or self.builder.build(self.builder.head, 'one')
         names = {os.path.basename(path).partition('_')[0] for path in glob.glob(self.packages + '/*.deb')}
         self.assertLessEqual({'bbhost', 'libbbhost-1-0', 'libbbhost-dev', 'bbhost-doc'}
                              | {'bbhost-plugin-' + name for name in PLUGINS}, names)
@@ -290,7 +293,7 @@ class Packages(bbtest.Case):
     def test_02_reproducible(self):
         """built again in another folder, each package has the same bits"""
         self.need_packages()
-        again = self.builder.build('HEAD', 'two-in-a-folder-with-a-longer-name')
+        again = self.builder.build(self.builder.head, 'two-in-a-folder-with-a-longer-name')
         different = []
         for path in sorted(glob.glob(self.packages + '/*.deb')):
             digests = []
@@ -327,7 +330,7 @@ class Packages(bbtest.Case):
         if not self.builder.has_history():
             self.skipTest('there is no commit before this one with packages')
         self.need_root()
-        folder = self.builder.build('HEAD^', 'previous', 'nocheck noopt', '~previous')
+        folder = self.builder.build(self.builder.head + '^', 'previous', 'nocheck noopt', '~previous')
         root = self.root
         root.install(folder, 'bbhost', 'libbbhost-1-0', more=('buildbot-worker',))
         root.start_bus()
