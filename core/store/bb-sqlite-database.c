@@ -290,8 +290,9 @@ open_file (BbSqliteDatabase *self, GError **error)
     return bb_sqlite_database_set_damaged (self, "it is empty", error);
   if (!open_handle (self, self->path, SQLITE_OPEN_READWRITE, error) || !check_marks (self, error))
     return FALSE;
-  /* FULL: in WAL mode each commit is on disk when it returns, also over a loss of power. */
-  if (!bb_sqlite_execute (self->handle, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+  /* FULL: in WAL mode each commit is on disk when it returns, also over a loss of power. Pages: what is read again is the
+   * latest rows; the rest of a long history would only fill memory. */
+  if (!bb_sqlite_execute (self->handle, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-512; "
                                         "PRAGMA journal_size_limit=16777216"))
     return bb_sqlite_database_set_open_error (self, error);
   if (!check_contents (self, error))

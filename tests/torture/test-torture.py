@@ -313,8 +313,8 @@ class Torture(bbtest.Case):
         grown = self.held()[3] - memory
         print('# %d lives: memory grew by %d KiB' % (lives, grown), flush=True)
         if not bbtest.is_sanitized():
-            # SQLite's pages in memory grow with the store, by about a kilobyte a life and up to 2 MiB; LeakSanitizer looks
-            # for what nobody holds any more, and this for what somebody does.
+            # SQLite's pages in memory grow with the store, up to half a MiB, and GLib's slices with their use; LeakSanitizer
+            # looks for what nobody holds any more, and this for what somebody does.
             self.assertLess(grown, 512 + 2 * lives)
         self.check_builds()
 
