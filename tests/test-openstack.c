@@ -1264,7 +1264,8 @@ assert_json (const char *text, gboolean good)
   g_assert_true ((root != NULL) == good);
 }
 
-/* An answer of a million brackets would end the process, one of several values would cost memory for ever. */
+/* An answer of a million brackets would end the process, one of several values would cost memory for ever, and so would
+ * an escape that is none, or it would make a string that is not UTF-8. */
 static void
 test_json_of_strangers (void)
 {
@@ -1277,6 +1278,14 @@ test_json_of_strangers (void)
   assert_json ("{} {}", FALSE);
   assert_json ("{} /* [ */", FALSE);
   assert_json ("{\"a\": \"", FALSE);
+  assert_json ("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\uDE00\"]", TRUE);
+  assert_json ("[\"\\202\"]", FALSE);
+  assert_json ("[\"\\x\"]", FALSE);
+  assert_json ("[\"\\u12\"]", FALSE);
+  assert_json ("[\"\\ud800x\"]", FALSE);
+  assert_json ("[\"\\ud800\\u0041\"]", FALSE);
+  assert_json ("[\"\\udc00\"]", FALSE);
+  assert_json ("[\"\\", FALSE);
   assert_json ("{", FALSE);
   assert_json ("", FALSE);
 }

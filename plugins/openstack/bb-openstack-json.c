@@ -6,8 +6,57 @@
 /* Real answers need 8. */
 #define MAX_DEPTH 64
 
-/* One value, no comments, and not deep. json-glib's parser calls itself for each bracket, so that a few hundred KiB of
- * them end the process; and of several values in one text it forgets all but the last, with their memory. */
+/* The code unit of a \u escape at *i, which is left at its last digit; G_MAXUINT where there is none. */
+static guint
+read_code_unit (const char *data, gsize size, gsize *i)
+{
+  guint unit = 0;
+
+  if (size - *i < sizeof "\\uXXXX" - 1 || data[*i] != '\\' || data[*i + 1] != 'u')
+    return G_MAXUINT;
+  for (gsize digit = *i + 2; digit < *i + 6; digit++)
+    {
+      if (!g_ascii_isxdigit (data[digit]))
+        return G_MAXUINT;
+      unit = unit << 4 | (guint) g_ascii_xdigit_value (data[digit]);
+    }
+  *i += 5;
+  return unit;
+}
+
+/* From the backslash at *i to the last character of its escape. */
+static gboolean
+skip_escape (const char *data, gsize size, gsize *i)
+{
+  guint unit;
+
+  if (size - *i < 2)
+    return FALSE;
+  if (data[*i + 1] != 'u')
+    return strchr ("\"\\/bfnrt", data[++*i]) != NULL && data[*i] != '\0';
+  unit = read_code_unit (data, size, i);
+  if (unit < 0xd800 || unit > 0xdfff)
+    return unit != G_MAXUINT;
+  if (unit > 0xdbff)
+    return FALSE;
+  ++*i;
+  unit = read_code_unit (data, size, i);
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/* From the quote at *i to the one that closes it. */
+static gboolean
+skip_string (const char *data, gsize size, gsize *i)
+{
+  for (++*i; *i < size && data[*i] != '"'; ++*i)
+    if (data[*i] == '\\' && !skip_escape (data, size, i))
+      return FALSE;
+  return *i < size;
+}
+
+/* One value, no comments, not deep, no escapes but those of RFC 8259. json-glib's parser calls itself for each bracket, so
+ * that a few hundred KiB of them end the process; of several values in one text it forgets all but the last, with their
+ * memory; an escape that is none costs the string's memory, or becomes a byte that is not UTF-8 ("\202", "\ud800"). */
 static gboolean
 is_sane (const char *data, gsize size)
 {
@@ -31,9 +80,8 @@ is_sane (const char *data, gsize size)
         over = --depth == 0;
       else if (c == '"')
         {
-          for (i++; i < size && data[i] != '"'; i++)
-            if (data[i] == '\\')
-              i++;
+          if (!skip_string (data, size, &i))
+            return FALSE;
         }
       else if (!g_ascii_isalnum (c) && (c == '\0' || strchr (":,+-.", c) == NULL))
         return FALSE;
