@@ -179,7 +179,8 @@ loop_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   g_autoptr (BbLoop) self = g_object_ref (((LoopSource *) source)->loop);
 
-  dispatch_watches (self);
+  if (g_source_query_unix_fd (source, self->epoll_tag) != 0)
+    dispatch_watches (self);
   dispatch_timers (self);
   return G_SOURCE_CONTINUE;
 }
@@ -237,6 +238,9 @@ bb_loop_new (BbClock *clock, GError **error)
   ((LoopSource *) self->source)->loop = self;
   g_source_set_static_name (self->source, "bbhost loop");
   self->epoll_tag = g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
+  /* Nothing recurses. But GLib takes the descriptor of a source that can't out of the poll while it is dispatched, and
+   * wakes up its own context twice for that: three system calls and a turn for nothing, each time. */
+  g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, g_main_context_get_thread_default ());
   return g_steal_pointer (&self);
 }
