@@ -691,32 +691,58 @@ live_in_worlds (guint32 first, guint n)
     live_in_one_world (first + i, MIN (n - i, SEQUENCES_PER_WORLD));
 }
 
-/* Half of them in a process of its own. */
-static void
-live_in_two_processes (guint32 first, guint n)
+typedef struct
 {
-  const guint half = n / 2 / SEQUENCES_PER_WORLD * SEQUENCES_PER_WORLD;
-  Counts others;
-  int ends[2], status;
-  pid_t child;
+  pid_t process;
+  int counts; /* to be read from */
+} Share;
+
+static Share
+begin_share (guint32 first, guint n)
+{
+  Share share;
+  int ends[2];
 
   g_assert_cmpint (pipe (ends), ==, 0);
-  child = fork ();
-  g_assert_cmpint (child, >=, 0);
-  if (child == 0)
+  share.process = fork ();
+  g_assert_cmpint (share.process, >=, 0);
+  if (share.process == 0)
     {
-      live_in_worlds (first + half, n - half);
+      live_in_worlds (first, n);
       _exit (write (ends[1], &counts, sizeof counts) == sizeof counts ? 0 : 1);
     }
   close (ends[1]);
-  live_in_worlds (first, half);
-  g_assert_cmpint (read (ends[0], &others, sizeof others), ==, sizeof others);
-  close (ends[0]);
-  g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+  share.counts = ends[0];
+  return share;
+}
+
+static void
+end_share (const Share *share)
+{
+  Counts theirs;
+  int status;
+
+  g_assert_cmpint (read (share->counts, &theirs, sizeof theirs), ==, sizeof theirs);
+  close (share->counts);
+  g_assert_cmpint (waitpid (share->process, &status, 0), ==, share->process);
   g_assert_cmpint (status, ==, 0);
-  counts.sequences += others.sequences;
-  counts.steps += others.steps;
-  counts.starts += others.starts;
+  counts.sequences += theirs.sequences;
+  counts.steps += theirs.steps;
+  counts.starts += theirs.starts;
+}
+
+/* Each processor has whole worlds. */
+static void
+live_in_processes (guint32 first, guint n)
+{
+  guint n_shares = CLAMP (n / SEQUENCES_PER_WORLD, 1, g_get_num_processors ());
+  guint each = n / n_shares / SEQUENCES_PER_WORLD * SEQUENCES_PER_WORLD;
+  g_autofree Share *shares = g_new (Share, n_shares);
+
+  for (guint i = 0; i < n_shares; i++)
+    shares[i] = begin_share (first + i * each, i < n_shares - 1 ? each : n - i * each);
+  for (guint i = 0; i < n_shares; i++)
+    end_share (&shares[i]);
 }
 
 static void
@@ -727,8 +753,8 @@ test_random (void)
   guint32 first = seed != NULL ? (guint32) strtoul (seed, NULL, 10) : 1;
   guint n = sequences != NULL ? (guint) strtoul (sequences, NULL, 10) : DEFAULT_SEQUENCES;
 
-  if (seed == NULL && n >= 2 * SEQUENCES_PER_WORLD)
-    live_in_two_processes (first, n);
+  if (seed == NULL)
+    live_in_processes (first, n);
   else
     live_in_worlds (first, n);
   g_test_message ("%u sequences, %u steps, %u starts: 0 leaked, 0 lost, 0 doubled, 0 overlaps", counts.sequences,
