@@ -1,41 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <errno.h>
 #include <openssl/rand.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "bb-login-ticket.h"
 #include "bb-slave-link.h"
 #include "bb-test.h"
 #include "fuzz-session.h"
+#include "fuzz-wire.h"
 
 /*
- * The bytes come through a transport of our own, so that nothing depends on a socket's timing.
- *
- * The first byte of an input: 'L': the session begins after a right login; 'M': likewise, and each piece goes into a frame
- * of its protocol, if that has any; anything else: with the first byte of the peer. Then the peer's bytes follow. 0xff and one more byte cut them: what is before was received by then, and the byte says
- * what happens next, see act(); 0xff twice is one byte 0xff.
+ * The first byte of an input: 'L': the session begins after a right login; 'M': likewise, and each piece goes into a
+ * frame of its protocol, if that has any; anything else: with the first byte of the peer. Then the peer's bytes follow. 0xff
+ * and one more byte cut them: what is before was received by then, and the byte says what happens next, see act(); 0xff twice
+ * is one byte 0xff.
  */
 #define ESCAPE 0xff
 #define MAX_UPLOAD 1000
 #define MAX_COMMANDS 16
 
-/* What the peer has sent and we have not received. */
 typedef struct
 {
-  GByteArray *bytes;
-  gsize start;
-  gboolean ended; /* the peer has closed its side */
-  int ours;       /* a socket that can be read while there is something to receive, and written to while the peer reads */
-  int theirs;
-  gboolean peer_reads;
-} Wire;
-
-typedef struct
-{
-  Wire wire;
+  FuzzWire wire;
   BbSlaveLink *link;
   GCancellable *cancellable;
   GPtrArray *running; /* of Command */
@@ -60,75 +45,6 @@ static BbTestClock *test_clock;
 static BbLoop *loop;
 static BbLoginThrottle *throttle;
 static BbLoginHost *login_host;
-
-/* --- the wire */
-
-static void
-wake (Wire *wire)
-{
-  send (wire->theirs, "", 1, MSG_NOSIGNAL);
-}
-
-static void
-drain (int fd)
-{
-  char bytes[4096];
-
-  while (recv (fd, bytes, sizeof bytes, 0) > 0)
-    ;
-}
-
-static void
-set_peer_reading (Wire *wire, gboolean reading)
-{
-  const int smallest = 1;
-
-  wire->peer_reads = reading;
-  if (reading)
-    {
-      drain (wire->theirs);
-      return;
-    }
-  setsockopt (wire->ours, SOL_SOCKET, SO_SNDBUF, &smallest, sizeof smallest);
-  while (send (wire->ours, "", 1, MSG_NOSIGNAL) == 1)
-    ;
-}
-
-static gssize
-wire_receive (gpointer transport, int fd, guint8 *data, gsize length, guint *wait)
-{
-  Wire *wire = transport;
-  gsize n = MIN (length, wire->bytes->len - wire->start);
-
-  *wait = EPOLLIN;
-  if (n > 0)
-    {
-      memcpy (data, wire->bytes->data + wire->start, n);
-      wire->start += n;
-      return (gssize) n;
-    }
-  if (wire->ended)
-    return 0;
-  drain (fd);
-  errno = EAGAIN;
-  return -1;
-}
-
-static gssize
-wire_send (gpointer transport, int fd, const guint8 *data, gsize length, guint *wait)
-{
-  char byte = 0;
-
-  *wait = EPOLLOUT;
-  if (send (fd, &byte, 1, MSG_NOSIGNAL) < 0)
-    return -1;
-  /* Where nobody is to be kept waiting nothing may pile up. */
-  if (((Wire *) transport)->peer_reads)
-    drain (((Wire *) transport)->theirs);
-  return (gssize) length;
-}
-
-static const BbTransport wire_transport = { wire_receive, wire_send, NULL, NULL };
 
 /* --- the place among those who have not logged in */
 
@@ -266,19 +182,40 @@ done_cb (BbRemoteCommand *command, const GError *error, gpointer user_data)
 static const BbCommandEvents command_events
   = { output_cb, update_cb, write_cb, close_cb, utime_cb, read_cb, done_cb };
 
+/* A new value each time, but parsed once: that takes longer than many a session. (transfer floating) */
+static GVariant *
+make_arguments (const char *text)
+{
+  static GHashTable *parsed; /* text → GBytes */
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = NULL;
+  GBytes *bytes;
+
+  if (parsed == NULL)
+    parsed = g_hash_table_new (NULL, NULL);
+  bytes = g_hash_table_lookup (parsed, text);
+  if (bytes == NULL)
+    {
+      value = g_variant_parse (G_VARIANT_TYPE_VARDICT, text, NULL, NULL, &error);
+      g_assert_no_error (error);
+      bytes = g_variant_get_data_as_bytes (value);
+      g_hash_table_insert (parsed, (gpointer) text, bytes);
+    }
+  return g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, TRUE);
+}
+
 static void
 start (Session *self, const char *builder, const char *name, const char *arguments)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) parsed = g_variant_parse (G_VARIANT_TYPE_VARDICT, arguments, NULL, NULL, &error);
   Command *command;
 
-  g_assert_no_error (error);
   if (self->running->len >= MAX_COMMANDS)
     return;
   command = g_new0 (Command, 1);
   command->session = self;
-  command->command = bb_slave_link_start_command (self->link, builder, name, parsed, &command_events, command, &error);
+  command->command = bb_slave_link_start_command (self->link, builder, name, make_arguments (arguments), &command_events,
+                                                 command, &error);
   if (command->command != NULL)
     {
       g_ptr_array_add (self->running, command);
@@ -418,7 +355,7 @@ act (Session *self, guint8 action)
   if (action >= '1' && action <= '4')
     bb_test_clock_advance (test_clock, loop, times[action - '1']);
   else if (action == 'w' || action == 'W')
-    set_peer_reading (&self->wire, action == 'W');
+    self->wire.peer_reads = action == 'W';
   else if (action == 'e' && !self->ticket_released && self->evict != NULL)
     {
       self->ticket_released = TRUE;
@@ -500,6 +437,7 @@ set_up_once (const BbFuzzProtocol *protocol)
 
   if (loop != NULL)
     return;
+  fuzz_wire_set_up ();
   test_clock = bb_test_clock_new ();
   loop = bb_loop_new (BB_CLOCK (test_clock), &error);
   g_assert_no_error (error);
@@ -509,11 +447,7 @@ set_up_once (const BbFuzzProtocol *protocol)
 static void
 deliver (Session *self, const guint8 *data, gsize length)
 {
-  if (length > 0)
-    {
-      g_byte_array_append (self->wire.bytes, data, (guint) length);
-      wake (&self->wire);
-    }
+  g_byte_array_append (self->wire.bytes, data, (guint) length);
   bb_test_run_pending ();
 }
 
@@ -531,21 +465,23 @@ play (Session *self, const guint8 *data, gsize size, BbFuzzWrap wrap)
 {
   g_autoptr (GByteArray) piece = g_byte_array_new ();
 
-  for (gsize i = 0; i < size; i++)
+  while (size > 0)
     {
-      if (data[i] != ESCAPE)
+      const guint8 *escape = memchr (data, ESCAPE, size);
+      gsize n = escape != NULL ? (gsize) (escape - data) : size;
+
+      g_byte_array_append (piece, data, (guint) n);
+      data += MIN (n + 2, size);
+      size -= MIN (n + 2, size);
+      if (escape == NULL || escape + 1 >= data)
+        continue;
+      if (escape[1] == ESCAPE)
         {
-          g_byte_array_append (piece, data + i, 1);
-          continue;
-        }
-      if (++i < size && data[i] == ESCAPE)
-        {
-          g_byte_array_append (piece, data + i, 1);
+          g_byte_array_append (piece, escape, 1);
           continue;
         }
       deliver_piece (self, piece, wrap);
-      if (i < size)
-        act (self, data[i]);
+      act (self, escape[1]);
     }
   deliver_piece (self, piece, wrap);
 }
@@ -554,11 +490,10 @@ play (Session *self, const guint8 *data, gsize size, BbFuzzWrap wrap)
 static void
 end (Session *self)
 {
-  set_peer_reading (&self->wire, TRUE);
+  self->wire.peer_reads = TRUE;
   while (self->not_reading > 0 && self->n_lost == 0)
     set_reading (self, TRUE);
   self->wire.ended = TRUE;
-  wake (&self->wire);
   bb_test_run_pending ();
   g_assert_true (self->ticket_released);
   if (self->link != NULL)
@@ -581,23 +516,18 @@ log_in (Session *self, const BbFuzzProtocol *protocol)
 void
 bb_fuzz_session_run (const BbFuzzProtocol *protocol, const guint8 *data, gsize size)
 {
-  int sockets[2];
-
   if (size == 0)
     return;
   set_up_once (protocol);
-  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sockets), ==, 0);
   throttle = bb_login_throttle_new (loop);
-  session = (Session){ .wire = { .bytes = g_byte_array_new (), .ours = sockets[0], .theirs = sockets[1], .peer_reads = TRUE },
-                       .cancellable = g_cancellable_new (),
-                       .running = g_ptr_array_new () };
-  protocol->begin (loop, session.wire.ours, &wire_transport, &session.wire, &ticket, login_host, 30 * G_USEC_PER_SEC);
+  session = (Session){ .cancellable = g_cancellable_new (), .running = g_ptr_array_new () };
+  protocol->begin (loop, fuzz_wire_open (&session.wire), &fuzz_wire_transport, &session.wire, &ticket, login_host,
+                   30 * G_USEC_PER_SEC);
   if (data[0] == 'L' || data[0] == 'M')
     log_in (&session, protocol);
   play (&session, data + 1, size - 1, data[0] == 'M' ? protocol->wrap : NULL);
   end (&session);
-  close (session.wire.theirs);
-  g_byte_array_unref (session.wire.bytes);
+  fuzz_wire_clear (&session.wire);
   g_object_unref (session.cancellable);
   g_ptr_array_unref (session.running);
   g_clear_pointer (&throttle, bb_login_throttle_free);

@@ -14,12 +14,13 @@ endif
 EXTRA_PROGRAMS += $(fuzz_programs)
 EXTRA_DIST += %D%/README.md %D%/run %D%/make-seeds %D%/fuzz-replay.c %D%/corpus
 
-fuzz_fuzz_pb_SOURCES = %D%/fuzz-pb.c %D%/fuzz-session.c %D%/fuzz-session.h $(fuzz_common)
+fuzz_session = %D%/fuzz-session.c %D%/fuzz-session.h %D%/fuzz-wire.c %D%/fuzz-wire.h $(fuzz_common)
+fuzz_fuzz_pb_SOURCES = %D%/fuzz-pb.c $(fuzz_session)
 fuzz_fuzz_pb_CPPFLAGS = $(fuzz_cppflags) -DFUZZ_NAME=\"pb\"
 fuzz_fuzz_pb_LDFLAGS = $(fuzz_ldflags)
 fuzz_fuzz_pb_LDADD = $(test_libs)
 
-fuzz_fuzz_msgpack_SOURCES = %D%/fuzz-msgpack.c %D%/fuzz-session.c %D%/fuzz-session.h $(fuzz_common)
+fuzz_fuzz_msgpack_SOURCES = %D%/fuzz-msgpack.c $(fuzz_session)
 fuzz_fuzz_msgpack_CPPFLAGS = $(fuzz_cppflags) -DFUZZ_NAME=\"msgpack\"
 fuzz_fuzz_msgpack_LDFLAGS = $(fuzz_ldflags)
 fuzz_fuzz_msgpack_LDADD = $(test_libs)
