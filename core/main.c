@@ -16,6 +16,7 @@
 #include "bb-log.h"
 #include "bb-memory-keeper.h"
 #include "bb-open-instances.h"
+#include "bb-sqlite-store.h"
 #include "bb-watchdog.h"
 
 #define BUS_NAME "org.bbhost"
@@ -36,6 +37,7 @@ typedef struct
   double shutdown_grace;
   gboolean check_config;
   gboolean list_open_instances;
+  gboolean set_store_aside;
   gboolean verbose;
   gboolean version;
 } Options;
@@ -72,6 +74,8 @@ parse_options (int *argc, char ***argv, Options *options, GError **error)
       N_("Print every error and warning of the configuration and exit"), NULL },
     { "list-open-instances", 0, 0, G_OPTION_ARG_NONE, &options->list_open_instances,
       N_("Print what the ledger says is not gone, whether bbhostd runs or not, and exit"), NULL },
+    { "set-store-aside", 0, 0, G_OPTION_ARG_NONE, &options->set_store_aside,
+      N_("Keep a damaged store under another name, so that the next start makes a new one, and exit"), NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, N_("Log more"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, N_("Print the version and exit"), NULL },
     { 0 },
@@ -116,14 +120,50 @@ check_config (const Options *options)
   return config != NULL ? EXIT_IN_ORDER : EXIT_CONFIGURATION;
 }
 
+/* A configuration that is wrong must not keep anybody from being warned: then it is the built-in folder. */
+static char *
+find_state_directory (const Options *options)
+{
+  g_autoptr (BbPluginRegistry) plugins
+    = bb_plugin_registry_new ((const char *const *) options->plugin_directories);
+  g_autoptr (GPtrArray) errors = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
+  g_autoptr (BbConfig) config = NULL;
+  const char *directory = options->state_directory;
+
+  if (directory == NULL)
+    {
+      config = bb_config_load_usable (options->config_path, plugins, errors, warnings);
+      directory = config != NULL ? bb_config_get_host (config)->state_directory : NULL;
+    }
+  return g_strdup (directory != NULL ? directory : BB_STATE_DIR);
+}
+
 static int
 list_open_instances (const Options *options)
 {
+  g_autofree char *directory = find_state_directory (options);
   g_autoptr (GError) error = NULL;
 
-  if (bb_open_instances_print (options->config_path, (const char *const *) options->plugin_directories,
-                               options->state_directory, &error))
+  if (bb_open_instances_print (directory, &error))
     return EXIT_IN_ORDER;
+  g_printerr ("bbhostd: %s\n", error->message);
+  return EXIT_WHILE_RUNNING;
+}
+
+static int
+set_store_aside (const Options *options)
+{
+  g_autofree char *directory = find_state_directory (options);
+  g_autoptr (GError) error = NULL;
+  g_autofree char *aside = bb_sqlite_store_set_aside (directory, &error);
+
+  if (aside != NULL)
+    {
+      g_print ("The store is now %s. The next start of bbhostd makes a new one and looks for the instances of this one.\n",
+               aside);
+      return EXIT_IN_ORDER;
+    }
   g_printerr ("bbhostd: %s\n", error->message);
   return EXIT_WHILE_RUNNING;
 }
@@ -352,6 +392,8 @@ main (int argc, char **argv)
   bb_log_writer_install (options.verbose);
   if (options.list_open_instances)
     status = list_open_instances (&options);
+  else if (options.set_store_aside)
+    status = set_store_aside (&options);
   else
     status = options.check_config ? check_config (&options) : run (&options);
 

@@ -437,7 +437,7 @@ static void
 test_damaged (Fixture *f, gconstpointer data)
 {
   static const char *const pattern
-    = "*/bbhost.db is damaged: *; restore it from a backup, or move it and its -wal and -shm files aside*";
+    = "*/bbhost.db is damaged: *; restore it from a backup, or call bbhostd --set-store-aside*";
   g_autofree char *log = g_strconcat (f->path, "-wal", NULL);
   g_autofree char *good = NULL;
   g_autofree char *bad = NULL;
@@ -474,6 +474,62 @@ test_damaged (Fixture *f, gconstpointer data)
   g_assert_true (g_file_set_contents (f->path, good, (gssize) length, NULL));
   f->store = open_store (f->dir);
   assert_rows (f->store, &bb_table_instances, NULL, "-number", 1, "{'number': <int64 299>, 'token': <'299'>}");
+}
+
+static gboolean
+has_file (Fixture *f, const char *name)
+{
+  g_autofree char *path = g_build_filename (f->dir, name, NULL);
+
+  return g_file_test (path, G_FILE_TEST_EXISTS);
+}
+
+/* C11: a damaged store goes aside when a person says so, whole; the new one has its id */
+static void
+test_set_aside (Fixture *f, gconstpointer data)
+{
+  g_autofree char *id = g_strdup (bb_sqlite_store_get_id (f->store));
+  g_autofree char *log = g_strconcat (f->path, "-wal", NULL);
+  g_autofree char *second_id = g_build_filename (f->dir, "store-id", NULL);
+  g_autoptr (GError) in_use = NULL;
+  g_autoptr (GError) no_id = NULL;
+  g_autoptr (GError) none = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autofree char *aside = NULL;
+  g_autofree char *aside_log = NULL;
+  g_autofree char *text = NULL;
+
+  g_assert_null (bb_sqlite_store_set_aside (f->dir, &in_use));
+  g_assert_error (in_use, BB_ERROR, BB_ERROR_STORE);
+  g_assert_nonnull (strstr (in_use->message, " is in use by another bbhostd "));
+  g_assert_true (has_file (f, "bbhost.db"));
+
+  close_store (f);
+  g_assert_true (g_file_set_contents (f->path, "damaged", -1, NULL));
+  g_assert_true (g_file_set_contents (log, "log", -1, NULL));
+  g_assert_cmpint (g_unlink (second_id), ==, 0);
+  g_assert_null (bb_sqlite_store_set_aside (f->dir, &no_id));
+  g_assert_error (no_id, BB_ERROR, BB_ERROR_STORE);
+  g_assert_nonnull (strstr (no_id->message, "/store-id is missing or no id"));
+  g_assert_true (has_file (f, "bbhost.db"));
+
+  g_assert_true (g_file_set_contents (second_id, id, -1, NULL));
+  aside = bb_sqlite_store_set_aside (f->dir, &error);
+  g_assert_no_error (error);
+  g_assert_false (has_file (f, "bbhost.db"));
+  g_assert_false (has_file (f, "bbhost.db-wal"));
+  g_assert_true (g_file_get_contents (aside, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "damaged");
+  aside_log = g_strconcat (aside, "-wal", NULL);
+  g_clear_pointer (&text, g_free);
+  g_assert_true (g_file_get_contents (aside_log, &text, NULL, NULL));
+  g_assert_cmpstr (text, ==, "log");
+
+  g_assert_null (bb_sqlite_store_set_aside (f->dir, &none));
+  g_assert_error (none, BB_ERROR, BB_ERROR_STORE);
+  f->store = open_store (f->dir);
+  g_assert_true (bb_sqlite_store_is_new (f->store));
+  g_assert_cmpstr (bb_sqlite_store_get_id (f->store), ==, id);
 }
 
 static void
@@ -721,6 +777,7 @@ main (int argc, char **argv)
   ADD ("/store/C2/killed-before-commit", test_killed_before_commit);
   ADD ("/store/C2/killed-after-commit", test_killed_after_commit);
   ADD ("/store/C11/damaged", test_damaged);
+  ADD ("/store/C11/set-aside", test_set_aside);
   ADD ("/store/C11/newer-version", test_newer_version);
   ADD ("/store/C11/id-outlives-file", test_id);
   ADD ("/store/C12/two-daemons", test_two_daemons);

@@ -1,22 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-open-instances.h"
 
-#include "bb-config.h"
 #include "bb-ledger.h"
 #include "bb-sqlite-store.h"
-
-/* A configuration that is wrong must not keep anybody from being warned: then it is the built-in folder. */
-static char *
-find_state_directory (const char *config_path, const char *const *plugin_directories)
-{
-  g_autoptr (BbPluginRegistry) plugins = bb_plugin_registry_new (plugin_directories);
-  g_autoptr (GPtrArray) errors = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (GPtrArray) warnings = g_ptr_array_new_with_free_func (g_free);
-  g_autoptr (BbConfig) config = bb_config_load_usable (config_path, plugins, errors, warnings);
-  const char *directory = config != NULL ? bb_config_get_host (config)->state_directory : NULL;
-
-  return g_strdup (directory != NULL ? directory : BB_STATE_DIR);
-}
 
 static void
 print_row (GVariant *row)
@@ -38,13 +24,10 @@ print_row (GVariant *row)
 }
 
 gboolean
-bb_open_instances_print (const char *config_path, const char *const *plugin_directories, const char *state_directory,
-                         GError **error)
+bb_open_instances_print (const char *state_directory, GError **error)
 {
-  g_autofree char *directory = state_directory != NULL ? g_strdup (state_directory)
-                                                       : find_state_directory (config_path, plugin_directories);
   g_autoptr (GPtrArray) rows
-    = bb_sqlite_store_peek (directory, &bb_table_instances, bb_ledger_open_condition (), "number", error);
+    = bb_sqlite_store_peek (state_directory, &bb_table_instances, bb_ledger_open_condition (), "number", error);
 
   if (rows == NULL)
     return FALSE;

@@ -7,12 +7,10 @@ G_BEGIN_DECLS
 
 /**
  * bb_open_instances_print:
- * @state_directory: (nullable): else the configuration's, or the built-in one
  *
  * Prints every open row of the ledger to standard output, one per line. A daemon may run, or may have been removed:
  * maintainer scripts of packages ask this before they take away what could still stop an instance.
  */
-gboolean bb_open_instances_print (const char *config_path, const char *const *plugin_directories,
-                                  const char *state_directory, GError **error);
+gboolean bb_open_instances_print (const char *state_directory, GError **error);
 
 G_END_DECLS

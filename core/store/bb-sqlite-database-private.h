@@ -25,6 +25,7 @@ gboolean bb_sqlite_database_set_open_error (BbSqliteDatabase *self, GError **err
 gboolean bb_sqlite_database_set_damaged (BbSqliteDatabase *self, const char *how, GError **error);
 
 BbSqliteDatabase *bb_sqlite_database_open (const char *directory, GError **error);
+char *bb_sqlite_database_set_aside (const char *directory, GError **error); /* see bb_sqlite_store_set_aside() */
 BbSqliteDatabase *bb_sqlite_database_open_to_read (const char *directory, GError **error); /* without the lock */
 void bb_sqlite_database_free (BbSqliteDatabase *self); /* gives up the lock */
 const char *bb_sqlite_database_get_id (BbSqliteDatabase *self);

@@ -32,8 +32,8 @@ gboolean
 bb_sqlite_database_set_damaged (BbSqliteDatabase *self, const char *how, GError **error)
 {
   g_set_error (error, BB_ERROR, BB_ERROR_STORE,
-               "%s is damaged: %s; restore it from a backup, or move it and its -wal and -shm files aside: a new one "
-               "is then made, and instances that still run are found again by their tags",
+               "%s is damaged: %s; restore it from a backup, or call bbhostd --set-store-aside: that keeps the file "
+               "under another name, a new one is then made, and instances that still run are found again by their tags",
                self->path, how);
   return FALSE;
 }
@@ -173,17 +173,24 @@ fill_new_file (BbSqliteDatabase *self)
   return status == SQLITE_DONE && bb_sqlite_execute (self->handle, "COMMIT");
 }
 
+static gboolean
+has_log (BbSqliteDatabase *self)
+{
+  g_autofree char *log = g_strconcat (self->path, "-wal", NULL);
+
+  return g_file_test (log, G_FILE_TEST_EXISTS);
+}
+
 /* The file gets its name only when it is whole: one that is empty or half made is therefore always a damaged one. */
 static gboolean
 make_file (BbSqliteDatabase *self, GError **error)
 {
   g_autofree char *path = g_strconcat (self->path, ".new", NULL);
   g_autofree char *journal = g_strconcat (path, "-journal", NULL);
-  g_autofree char *log = g_strconcat (self->path, "-wal", NULL);
   gboolean filled;
   int fd;
 
-  if (g_file_test (log, G_FILE_TEST_EXISTS))
+  if (has_log (self))
     return bb_sqlite_database_set_damaged (self, "the file itself is missing, but its -wal file is there", error);
 
   self->id = read_second_id (self);
@@ -342,6 +349,51 @@ bb_sqlite_database_open (const char *directory, GError **error)
   if (!open_file (self, error))
     return NULL;
   return g_steal_pointer (&self);
+}
+
+static gboolean
+move_aside (BbSqliteDatabase *self, const char *aside, const char *suffix, GError **error)
+{
+  g_autofree char *from = g_strconcat (self->path, suffix, NULL);
+  g_autofree char *to = g_strconcat (aside, suffix, NULL);
+
+  return g_rename (from, to) == 0 || errno == ENOENT || set_file_error (from, errno, error);
+}
+
+char *
+bb_sqlite_database_set_aside (const char *directory, GError **error)
+{
+  g_autoptr (BbSqliteDatabase) self = database_new (directory);
+  g_autoptr (GDateTime) now = g_date_time_new_now_utc ();
+  g_autofree char *when = g_date_time_format (now, "%Y%m%dT%H%M%S.%fZ");
+  g_autofree char *aside = g_strconcat (self->path, ".aside-", when, NULL);
+
+  if (!lock_directory (self, error))
+    return NULL;
+  if (!g_file_test (self->path, G_FILE_TEST_EXISTS) && !has_log (self))
+    {
+      set_file_error (self->path, ENOENT, error);
+      return NULL;
+    }
+  self->id = read_second_id (self);
+  if (self->id == NULL)
+    {
+      g_set_error (error, BB_ERROR, BB_ERROR_STORE,
+                   "%s/store-id is missing or no id, and a store without it would not know the instances of this one; "
+                   "restore it from a backup",
+                   directory);
+      return NULL;
+    }
+  /* The log last: as long as it is there without its file, no new store is made. */
+  if (!move_aside (self, aside, "", error) || !move_aside (self, aside, "-shm", error)
+      || !move_aside (self, aside, "-wal", error))
+    return NULL;
+  if (!sync_directory (directory))
+    {
+      set_file_error (directory, errno, error);
+      return NULL;
+    }
+  return g_steal_pointer (&aside);
 }
 
 void

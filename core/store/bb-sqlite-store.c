@@ -318,6 +318,14 @@ bb_sqlite_store_open (const char *directory, GError **error)
   return g_steal_pointer (&self);
 }
 
+char *
+bb_sqlite_store_set_aside (const char *directory, GError **error)
+{
+  g_return_val_if_fail (directory != NULL, NULL);
+
+  return bb_sqlite_database_set_aside (directory, error);
+}
+
 GPtrArray *
 bb_sqlite_store_peek (const char *directory, const BbTable *table, GVariant *where, const char *order_by,
                       GError **error)

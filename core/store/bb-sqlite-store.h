@@ -31,6 +31,17 @@ BbSqliteStore *bb_sqlite_store_open (const char *directory, GError **error);
 GPtrArray *bb_sqlite_store_peek (const char *directory, const BbTable *table, GVariant *where, const char *order_by,
                                  GError **error);
 
+/**
+ * bb_sqlite_store_set_aside:
+ *
+ * Gives the store another name, with all that belongs to it, so that the next open makes a new one with the same id. For a
+ * person who has read that it is damaged: a daemon never does that by itself. Blocks. Refused while a daemon has the store
+ * open, and when the file store-id is gone, as running instances would not be found again then.
+ *
+ * Returns: (transfer full): where it is now
+ */
+char *bb_sqlite_store_set_aside (const char *directory, GError **error);
+
 const char *bb_sqlite_store_get_id (BbSqliteStore *self);  /* 32 hexadecimal digits */
 gboolean bb_sqlite_store_is_new (BbSqliteStore *self);     /* was made by this open */
 void bb_sqlite_store_close (BbSqliteStore *self);          /* waits for all writes; at the end of main() */

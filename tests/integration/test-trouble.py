@@ -4,7 +4,6 @@ workers: nothing is started that can't be written down, nothing that runs is los
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import unittest
@@ -115,8 +114,8 @@ class Trouble(bbtest.Case):
         daemon.start()                            # nothing was harmed
 
     def test_damaged(self):
-        """C11: a damaged store beside a running instance: refused with what to do, and the file is not touched; moved aside, the
-        new store has the old id, so that the instance is found, reported and stopped"""
+        """C11: a damaged store beside a running instance: refused with what to do, and the file is not touched; set aside as the
+        message says, it is kept, and the new store has the old id, so that the instance is found, reported and stopped"""
         daemon = self.make_daemon(grace=5)
         daemon.start()
         daemon.build('here')
@@ -134,12 +133,16 @@ class Trouble(bbtest.Case):
             damaged = f.read()
         daemon.start(wait=False)
         self.assertEqual(daemon.process.wait(bbtest.DEADLINE), 1, daemon.log())
-        self.assertRegex(daemon.log(), r'bbhost\.db is damaged: .*; restore it from a backup, or move it')
+        self.assertRegex(daemon.log(), r'bbhost\.db is damaged: .*; restore it from a backup, or call bbhostd --set-store-aside')
         with open(path, 'rb') as f:
             self.assertEqual(f.read(), damaged)
         self.assertEqual(len(local_workers()), 1)
 
-        shutil.move(path, daemon.dir('aside.db'))
+        done = subprocess.run([bbtest.BBHOSTD, '--set-store-aside', '--state-dir', daemon.dir('state')], stdout=subprocess.PIPE,
+                              text=True, timeout=bbtest.DEADLINE, env=bbtest.program_environment())
+        self.assertEqual(done.returncode, 0)
+        with open(re.search(r'The store is now (\S+/bbhost\.db\.aside-\S+)\. ', done.stdout).group(1), 'rb') as f:
+            self.assertEqual(f.read(), damaged)
         daemon.start()
         daemon.wait_log('the store is new, but there are instances of an earlier one')
         wait_until(lambda: not local_workers() and daemon.json('instances') == [],
