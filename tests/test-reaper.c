@@ -283,8 +283,10 @@ row_woken (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
-trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
+trouble (const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data)
 {
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (details);
+
   g_string_append_printf (((Fixture *) user_data)->troubles, "%s\n", summary);
 }
 

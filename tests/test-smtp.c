@@ -571,13 +571,66 @@ assert_translated (const char *dir, const char *language, const char *subject, c
   g_object_unref (stream);
 }
 
+static BbNotice *
+new_trouble (const char *details)
+{
+  return bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, "as it was logged", g_variant_new_parsed (details));
+}
+
+static void
+assert_sentence (const char *details, const char *expected)
+{
+  g_autoptr (BbNotice) notice = new_trouble (details);
+  g_autofree char *sentence = bb_smtp_trouble_sentence (notice);
+
+  g_assert_cmpstr (sentence, ==, expected);
+}
+
+/* C8: what is wrong with instances, in words of the mail's language; of what is new here, in those of the log. */
+static void
+test_troubles (void)
+{
+  g_autoptr (BbNotice) notice = new_trouble ("{'trouble': <'forgotten'>, 'slave': <'bot1'>, 'backend': <'ec2'>, "
+                                             "'instance_id': <'i-1'>, 'by': <'ann'>, 'reason': <'account closed'>}");
+  g_autofree char *text = bb_smtp_trouble_text (notice, "farm");
+
+  assert_sentence ("{'trouble': <'stop'>, 'slave': <'bot1'>, 'instance_id': <'i-1'>, 'attempts': <uint32 3>}",
+                   "instance i-1 of slave bot1 can't be stopped and may cost money; 3 attempts failed so far, and more follow");
+  assert_sentence ("{'trouble': <'stop'>, 'slave': <'bot1'>, 'instance': <uint64 7>, 'attempts': <uint32 3>}",
+                   "instance 7 of slave bot1 can't be stopped and may cost money; 3 attempts failed so far, and more follow");
+  assert_sentence ("{'trouble': <'start'>, 'slave': <'bot1'>, 'backend': <'ec2'>, 'seconds': <uint32 600>}",
+                   "the start of an instance of slave bot1 was given up 600 s ago, but its backend ec2 has not returned; the "
+                   "slave can't be used before that");
+  assert_sentence ("{'trouble': <'account'>, 'backend': <'ec2'>, 'account': <'us-east-1'>, 'open': <uint32 2>, "
+                   "'attempts': <uint32 3>}",
+                   "ec2 in us-east-1 can't be asked for its instances, of which 2 are open and may cost money; 3 attempts "
+                   "failed so far, and more follow");
+  assert_sentence ("{'trouble': <'orphans'>, 'backend': <'ec2'>, 'account': <'us-east-1'>, 'instances': <'i-1, i-2'>, "
+                   "'seconds': <uint32 300>}",
+                   "the store is new, but there are instances of an earlier one in us-east-1 (ec2): i-1, i-2; they are stopped "
+                   "in 300 s, but for those whose slaves log in");
+  assert_sentence ("{'trouble': <'budget'>, 'spent': <80.5>, 'limit': <100.0>}",
+                   "instances have cost $80.50 this month, of max_monthly_cost=100");
+  assert_sentence ("{'trouble': <'budget'>, 'spent': <100.0>, 'limit': <100.0>}",
+                   "instances have cost $100.00 this month: max_monthly_cost=100 is spent, none is started any more");
+  assert_sentence ("{'trouble': <'none'>}", "this is a test: nothing has happened");
+  assert_sentence ("{'trouble': <'of another bbhost'>}", "as it was logged");
+  g_assert_cmpstr (text, ==,
+                   "Something about the instances of farm needs a person:\n\n"
+                   "instance i-1 of slave bot1 was forgotten by ann; nobody looks after it any more, and if it exists it goes "
+                   "on costing money\n\n"
+                   "Slave: bot1\nBackend: ec2\nInstance: i-1\nReason: account closed\n\n"
+                   "To look at it on farm: bbctl instances\n");
+}
+
 /* N6: texts in the daemon's language, with MIME that fits whatever its letters are. */
 static void
 test_languages (void)
 {
   static const char *const german[] = { "Buildbot: buildslave %s was lost", "Buildbot: Buildslave %s ist verloren, \303\274brigens",
                                         "The buildslave named %s of %s went away.\n\nMissing since: %s\n",
-                                        "Der Buildslave %s von %s f\303\244llt aus.\\n\\nSeit: %s\\n", NULL };
+                                        "Der Buildslave %s von %s f\303\244llt aus.\\n\\nSeit: %s\\n",
+                                        "this is a test: nothing has happened", "nichts ist geschehen", NULL };
   static const char *const japanese[] = { "Buildbot: buildslave %s was lost", "\346\266\210\343\201\210\343\201\237: %s",
                                           "The buildslave named %s of %s went away.\n\nMissing since: %s\n",
                                           "%s (%s) \346\266\210\343\201\210\343\201\237\\n\\n%s\\n", NULL };
@@ -591,6 +644,7 @@ test_languages (void)
     {
       assert_translated (dir, "de", "Buildbot: Buildslave bot1 ist verloren, \303\274brigens",
                          "Der Buildslave bot1 von farm f\303\244llt aus.\n\nSeit: 1970");
+      assert_sentence ("{'trouble': <'none'>}", "nichts ist geschehen");
       assert_translated (dir, "ja", "\346\266\210\343\201\210\343\201\237: bot1",
                          "bot1 (farm) \346\266\210\343\201\210\343\201\237\n\n1970");
     }
@@ -617,5 +671,6 @@ main (int argc, char **argv)
   g_test_add_func ("/smtp/languages/N6", test_languages);
   g_test_add_func ("/smtp/texts/builds-N1", test_texts);
   g_test_add_func ("/smtp/texts/missing-M12", test_missing_text);
+  g_test_add_func ("/smtp/texts/troubles-C8", test_troubles);
   return g_test_run ();
 }

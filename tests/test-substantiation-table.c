@@ -73,8 +73,10 @@ drop_link (const GError *reason, gpointer user_data)
 }
 
 static void
-notice (BbNoticeKind kind, const char *summary, BbLedgerRow *row, gpointer user_data)
+notice (BbNoticeKind kind, const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data)
 {
+  if (details != NULL)
+    g_variant_unref (g_variant_ref_sink (details));
 }
 
 static const BbSubstantiationHooks hooks = {

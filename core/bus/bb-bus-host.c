@@ -325,7 +325,7 @@ handle_notify_test (BbBusCall *call)
   g_variant_get (bb_bus_call_get_parameters (call), "(&s&s)", &notifier, &address);
   recipients[0] = address;
   notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, recipients, "this is a test: nothing has happened",
-                          g_variant_new ("a{sv}", NULL));
+                          g_variant_new_parsed ("{'trouble': <%s>}", BB_TROUBLE_NONE));
   bb_notice_queue_test_async (bb_host_get_notices (host), notifier, notice, bb_bus_call_get_cancellable (call),
                               notify_tested_cb, call);
 }

@@ -90,17 +90,10 @@ send_notice (BbHost *host, BbLedgerRow *row, const char *by, const char *why)
                        "it any more, and if it exists it goes on costing money",
                        bb_ledger_row_get_number (row), bb_ledger_row_get_backend (row),
                        bb_ledger_row_get_instance_id (row), bb_ledger_row_get_slave_name (row), by, why);
-  GVariantDict details;
-  g_autoptr (BbNotice) notice = NULL;
 
-  g_variant_dict_init (&details, NULL);
-  g_variant_dict_insert (&details, "instance", "t", bb_ledger_row_get_number (row));
-  g_variant_dict_insert (&details, "slave", "s", bb_ledger_row_get_slave_name (row));
-  g_variant_dict_insert (&details, "backend", "s", bb_ledger_row_get_backend (row));
-  g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
-  g_variant_dict_insert (&details, "reason", "s", why);
-  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
-  bb_host_notify (host, notice);
+  bb_host_tell_trouble (host, summary,
+                        g_variant_new_parsed ("{'trouble': <%s>, 'by': <%s>, 'reason': <%s>}", BB_TROUBLE_FORGOTTEN, by, why),
+                        row);
 }
 
 typedef struct

@@ -282,8 +282,8 @@ address_to_admins (BbHost *self, BbNotice *notice)
                                 bb_notice_get_summary (notice), bb_notice_get_details (notice));
 }
 
-void
-bb_host_notify (BbHost *self, BbNotice *notice)
+static void
+notify_people (BbHost *self, BbNotice *notice)
 {
   g_autoptr (BbNotice) addressed = NULL;
 
@@ -293,10 +293,29 @@ bb_host_notify (BbHost *self, BbNotice *notice)
   bb_notice_queue_submit (self->notices, addressed != NULL ? addressed : notice, NULL);
 }
 
+void
+bb_host_tell_trouble (BbHost *self, const char *summary, GVariant *details, BbLedgerRow *row)
+{
+  g_autoptr (GVariant) sunk = g_variant_ref_sink (details);
+  g_autoptr (BbNotice) notice = NULL;
+  GVariantDict all;
+
+  g_variant_dict_init (&all, sunk);
+  if (row != NULL)
+    {
+      g_variant_dict_insert (&all, "instance", "t", bb_ledger_row_get_number (row));
+      g_variant_dict_insert (&all, "slave", "s", bb_ledger_row_get_slave_name (row));
+      g_variant_dict_insert (&all, "backend", "s", bb_ledger_row_get_backend (row));
+      g_variant_dict_insert (&all, "instance_id", "s", bb_ledger_row_get_instance_id (row));
+    }
+  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&all));
+  notify_people (self, notice);
+}
+
 static void
 notice_cb (BbSlaveManager *slaves, BbNotice *notice, gpointer user_data)
 {
-  bb_host_notify (user_data, notice);
+  notify_people (user_data, notice);
 }
 
 static GPtrArray *
@@ -313,9 +332,11 @@ budget_cb (BbLedger *ledger, double spent, double limit, gpointer user_data)
                     : g_strdup_printf ("instances have cost $%.2f this month: max_monthly_cost=%g is spent, none is "
                                        "started any more",
                                        spent, limit);
-  g_autoptr (BbNotice) notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_new ("a{sv}", NULL));
 
-  bb_host_notify (user_data, notice);
+  bb_host_tell_trouble (user_data, summary,
+                        g_variant_new_parsed ("{'trouble': <%s>, 'spent': <%d>, 'limit': <%d>}", BB_TROUBLE_BUDGET, spent,
+                                              limit),
+                        NULL);
 }
 
 static const char *
@@ -349,22 +370,9 @@ row_woken (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
-instance_trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
+instance_trouble (const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data)
 {
-  BbHost *self = user_data;
-  g_autoptr (BbNotice) notice = NULL;
-  GVariantDict details;
-
-  g_variant_dict_init (&details, NULL);
-  if (row != NULL)
-    {
-      g_variant_dict_insert (&details, "instance", "t", bb_ledger_row_get_number (row));
-      g_variant_dict_insert (&details, "slave", "s", bb_ledger_row_get_slave_name (row));
-      g_variant_dict_insert (&details, "backend", "s", bb_ledger_row_get_backend (row));
-      g_variant_dict_insert (&details, "instance_id", "s", bb_ledger_row_get_instance_id (row));
-    }
-  notice = bb_notice_new (BB_NOTICE_INSTANCE_TROUBLE, NULL, summary, g_variant_dict_end (&details));
-  bb_host_notify (self, notice);
+  bb_host_tell_trouble (user_data, summary, details, row);
 }
 
 static const BbReaperHooks reaper_hooks = {

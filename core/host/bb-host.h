@@ -35,8 +35,14 @@ gboolean bb_host_reload (BbHost *self, GPtrArray **warnings, GError **error);
 void bb_host_shutdown_async (BbHost *self, GAsyncReadyCallback callback, gpointer user_data);
 gboolean bb_host_shutdown_finish (BbHost *self, GAsyncResult *result, GError **error);
 
-/* Logs it, and brings it to people; what is about an instance goes to the host's administrators. */
-void bb_host_notify (BbHost *self, BbNotice *notice);
+/**
+ * bb_host_tell_trouble:
+ * @details: (transfer floating): see bb-notice.h, but for what @row knows
+ * @row: (nullable): the instance that it is about
+ *
+ * Logs @summary, and brings it to the host's administrators.
+ */
+void bb_host_tell_trouble (BbHost *self, const char *summary, GVariant *details, BbLedgerRow *row);
 
 const char *bb_host_get_name (BbHost *self);
 BbSlaveManager *bb_host_get_slaves (BbHost *self);

@@ -3,6 +3,7 @@
 
 #include "bb-backoff.h"
 #include "bb-log.h"
+#include "bb-notice.h"
 #include "bb-row-stop.h"
 
 #define DEFAULT_INTERVAL_US (300 * (gint64) G_USEC_PER_SEC)
@@ -345,18 +346,23 @@ adopt (BbReaper *self, Scope *scope, BbInstance *instance, BbRowState state)
 static void
 report_orphans (BbReaper *self, Scope *scope, GPtrArray *orphans)
 {
-  g_autoptr (GString) summary = NULL;
+  g_autoptr (GString) ids = NULL;
+  g_autofree char *summary = NULL;
   double seconds = (double) (self->grace_until_us - bb_loop_now_us (self->loop)) / G_USEC_PER_SEC;
 
   if (!self->store_is_new || orphans->len == 0 || is_grace_over (self))
     return;
-  summary = g_string_new (NULL);
-  g_string_printf (summary, "the store is new, but there are instances of an earlier one in %s (%s):", scope->name,
-                   scope->backend);
+  ids = g_string_new (NULL);
   for (guint i = 0; i < orphans->len; i++)
-    g_string_append_printf (summary, "%s %s", i > 0 ? "," : "", bb_instance_get_id (orphans->pdata[i]));
-  g_string_append_printf (summary, "; they are stopped in %.0f s, but for those whose slaves log in", seconds);
-  self->hooks.trouble (summary->str, NULL, self->user_data);
+    g_string_append_printf (ids, "%s%s", i > 0 ? ", " : "", bb_instance_get_id (orphans->pdata[i]));
+  summary = g_strdup_printf ("the store is new, but there are instances of an earlier one in %s (%s): %s; they are stopped "
+                             "in %.0f s, but for those whose slaves log in",
+                             scope->name, scope->backend, ids->str, seconds);
+  self->hooks.trouble (summary,
+                       g_variant_new_parsed ("{'trouble': <%s>, 'backend': <%s>, 'account': <%s>, 'instances': <%s>, "
+                                             "'seconds': <%u>}",
+                                             BB_TROUBLE_ORPHANS, scope->backend, scope->name, ids->str, (guint) seconds),
+                       NULL, self->user_data);
 }
 
 /* Those seen for the second time get a row. While the grace lasts a slave may still come back to its instance, unless
@@ -471,13 +477,18 @@ listing_failed (Scope *scope, const char *reason)
                reason, (double) pause_us / G_USEC_PER_SEC);
   if (failures >= FAILURES_UNTIL_TROUBLE && !scope->reported)
     {
+      guint n_open = count_rows (self, scope);
       g_autofree char *summary = g_strdup_printf (
         "%s in %s can't be asked for its instances, of which %u are open and may cost money; %u attempts so far, and "
         "more follow: %s",
-        scope->backend, scope->name, count_rows (self, scope), failures, reason);
+        scope->backend, scope->name, n_open, failures, reason);
 
       scope->reported = TRUE;
-      self->hooks.trouble (summary, NULL, self->user_data);
+      self->hooks.trouble (summary,
+                           g_variant_new_parsed ("{'trouble': <%s>, 'backend': <%s>, 'account': <%s>, 'open': <%u>, "
+                                                 "'attempts': <%u>, 'last_error': <%s>}",
+                                                 BB_TROUBLE_ACCOUNT, scope->backend, scope->name, n_open, failures, reason),
+                           NULL, self->user_data);
     }
 }
 

@@ -23,7 +23,8 @@ typedef struct
   /* Listing has seen the instance of a row that is in use and parked to run, twice. */
   void (*row_woken) (BbLedgerRow *row, gpointer user_data);
   /* Something a person must hear of. @row: (nullable) */
-  void (*trouble) (const char *summary, BbLedgerRow *row, gpointer user_data);
+  /* @details: (transfer floating): see bb-notice.h, but for what @row knows */
+  void (*trouble) (const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data);
 } BbReaperHooks;
 
 /*

@@ -3,6 +3,7 @@
 
 #include "bb-backoff.h"
 #include "bb-log.h"
+#include "bb-notice.h"
 
 #define FIRST_PAUSE_SECONDS 5
 #define LONGEST_PAUSE_SECONDS 300
@@ -68,7 +69,10 @@ fail (BbRowStop *self, const char *reason)
         bb_ledger_row_get_number (row), bb_ledger_row_get_slave_name (row), bb_ledger_row_get_backend (row),
         bb_ledger_row_get_scope (row), *id != '\0' ? ", " : "", id, FAILURES_UNTIL_TROUBLE, reason);
 
-      self->hooks->trouble (summary, row, self->user_data);
+      self->hooks->trouble (summary,
+                            g_variant_new_parsed ("{'trouble': <%s>, 'attempts': <%u>, 'last_error': <%s>}",
+                                                  BB_TROUBLE_STOP, failures, reason),
+                            row, self->user_data);
     }
 }
 

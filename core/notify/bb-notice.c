@@ -60,8 +60,8 @@ make_id (BbNoticeKind kind, GVariant *details)
  * @recipients: (nullable): mail addresses that are named for it: notify_on_missing of the slave; the host's admin
  * @summary: one line for people
  * @details: a{sv}. Of a slave: `slave` (s), `since` (x, wall microseconds), `last_message` (x), `peer_address` (s),
- *   `admin` (s), `backend` (s), `instance_id` (s), `last_error` (s); of an instance: `instance` (t), `slave`,
- *   `backend`, `instance_id`, `last_error`; of a build: what `bbctl builds --json` shows of it, and `previous_result`,
+ *   `admin` (s), `backend` (s), `instance_id` (s), `last_error` (s); of trouble with
+ *   instances: which (`trouble`, s), and what bb-notice.h says of it; of a build: what `bbctl builds --json` shows of it, and `previous_result`,
  *   `previous_result_of_branch`, `category` (s), `log_files` (a(sss): step, log, path); of a whole build set:
  *   `build_set` (t) and `builds` (aa{sv}), its builds. Members that are not known are missing.
  */

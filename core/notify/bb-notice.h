@@ -13,6 +13,19 @@ typedef enum
   BB_NOTICE_INSTANCE_TROUBLE,  /* an instance that will not stop, an account that can't be reached, a forgotten row */
 } BbNoticeKind;
 
+/*
+ * What is wrong, as `trouble` says in the details of a BB_NOTICE_INSTANCE_TROUBLE, so that who carries it finds words of his
+ * own for it. Where it is about one instance, or about an attempt to have one: `instance` (t), `slave`, `backend`,
+ * `instance_id`, `last_error` (s).
+ */
+#define BB_TROUBLE_STOP "stop"       /* an instance can't be stopped: `attempts` (u) */
+#define BB_TROUBLE_START "start"     /* a start that was given up does not return: `seconds` (u) since then */
+#define BB_TROUBLE_ACCOUNT "account" /* no answer: `backend`, `account` (s), `open` (u) instances, `attempts` (u), `last_error` */
+#define BB_TROUBLE_ORPHANS "orphans" /* of an earlier store: `backend`, `account`, `instances` (s), `seconds` (u) until they are stopped */
+#define BB_TROUBLE_BUDGET "budget"   /* nearly or wholly spent this month: `spent`, `limit` (d) */
+#define BB_TROUBLE_FORGOTTEN "forgotten" /* a row, `by` (s) somebody, for a `reason` (s) */
+#define BB_TROUBLE_NONE "none"       /* a test */
+
 /* Something that people should hear of. Immutable. */
 #define BB_TYPE_NOTICE (bb_notice_get_type ())
 G_DECLARE_FINAL_TYPE (BbNotice, bb_notice, BB, NOTICE, GObject)

@@ -163,7 +163,7 @@ bb_slave_manager_slave_is_missing (BbMissingWatch *watch, gpointer user_data)
                                  bb_slave_record_get_settings (record)->missing_timeout);
       bb_log_slave (G_LOG_LEVEL_WARNING, name, "missing: not attached for %g s",
                     bb_slave_record_get_settings (record)->missing_timeout);
-      bb_slave_manager_tell (record->manager, BB_NOTICE_SLAVE_MISSING, summary, record, NULL);
+      bb_slave_manager_tell (record->manager, BB_NOTICE_SLAVE_MISSING, summary, NULL, record, NULL);
     }
   watch->reported = TRUE;
   bb_slave_manager_remember (record);

@@ -37,7 +37,8 @@ struct _BbSlaveManager
 /* bb-slave-manager.c */
 /* What people or the distributor can see may have changed: tells them what has. */
 void bb_slave_manager_touch (BbSlaveRecord *record, guint changes);
-void bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, BbSlaveRecord *record,
+/* @details: (nullable) (transfer floating): what is to be said beside what @record and @row know */
+void bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, GVariant *details, BbSlaveRecord *record,
                             BbLedgerRow *row);
 /* The slave is not to be used for a while, because of @reason. */
 void bb_slave_manager_rest (BbSlaveRecord *record, const char *reason);

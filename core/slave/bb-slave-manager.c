@@ -47,13 +47,13 @@ bb_slave_manager_touch (BbSlaveRecord *record, guint changes)
 }
 
 static GVariant *
-describe (BbSlaveRecord *record, BbLedgerRow *row)
+describe (BbSlaveRecord *record, BbLedgerRow *row, GVariant *more)
 {
   GVariantDict dict;
   const char *admin = NULL;
   gint64 last_message_us = bb_slave_get_last_message_at_us (record->slave);
 
-  g_variant_dict_init (&dict, NULL);
+  g_variant_dict_init (&dict, more);
   g_variant_dict_insert (&dict, "slave", "s", bb_slave_record_get_name (record));
   if (record->missing.since_us != 0)
     g_variant_dict_insert (&dict, "since", "x", record->missing.since_us);
@@ -65,7 +65,7 @@ describe (BbSlaveRecord *record, BbLedgerRow *row)
     g_variant_dict_insert (&dict, "peer_address", "s", record->peer_address);
   if (g_variant_lookup (bb_slave_get_info (record->slave), "admin", "&s", &admin))
     g_variant_dict_insert (&dict, "admin", "s", admin);
-  if (record->last_error != NULL)
+  if (record->last_error != NULL && !g_variant_dict_contains (&dict, "last_error"))
     g_variant_dict_insert (&dict, "last_error", "s", record->last_error);
   if (row != NULL)
     {
@@ -77,9 +77,10 @@ describe (BbSlaveRecord *record, BbLedgerRow *row)
 }
 
 void
-bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, BbSlaveRecord *record,
-                       BbLedgerRow *row)
+bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summary, GVariant *details,
+                       BbSlaveRecord *record, BbLedgerRow *row)
 {
+  g_autoptr (GVariant) sunk = details != NULL ? g_variant_ref_sink (details) : NULL;
   BbSlaveSettings *settings = bb_slave_record_get_settings (record);
   const char *const *recipients = (const char *const *) settings->notify_on_missing;
   g_autoptr (BbNotice) notice = NULL;
@@ -87,7 +88,7 @@ bb_slave_manager_tell (BbSlaveManager *self, BbNoticeKind kind, const char *summ
   /* What may cost money concerns the host's administrators as well; who is away, only those who want to know. */
   if (kind != BB_NOTICE_INSTANCE_TROUBLE && (recipients == NULL || recipients[0] == NULL))
     return;
-  notice = bb_notice_new (kind, recipients, summary, describe (record, row));
+  notice = bb_notice_new (kind, recipients, summary, describe (record, row, sunk));
   g_signal_emit (self, signals[SIGNAL_NOTICE], 0, notice);
 }
 
@@ -167,11 +168,11 @@ substantiation_drop_link (const GError *reason, gpointer user_data)
 }
 
 static void
-substantiation_notice (BbNoticeKind kind, const char *summary, BbLedgerRow *row, gpointer user_data)
+substantiation_notice (BbNoticeKind kind, const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
 
-  bb_slave_manager_tell (record->manager, kind, summary, record, row);
+  bb_slave_manager_tell (record->manager, kind, summary, details, record, row);
 }
 
 const BbSubstantiationHooks bb_slave_manager_substantiation_hooks = {

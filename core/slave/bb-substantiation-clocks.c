@@ -171,7 +171,10 @@ drop_overdue (BbSubstantiation *self)
                              "returned; the slave can't be used before that",
                              get_name (self), (int) (DROP_TIME_US / G_USEC_PER_SEC), self->backend);
   bb_log_slave (G_LOG_LEVEL_WARNING, get_name (self), "%s", summary);
-  self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary, self->row, self->user_data);
+  self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary,
+                       g_variant_new_parsed ("{'trouble': <%s>, 'seconds': <%u>}", BB_TROUBLE_START,
+                                             (guint) (DROP_TIME_US / G_USEC_PER_SEC)),
+                       self->row, self->user_data);
 }
 
 static void

@@ -200,7 +200,10 @@ pause_stop (BbSubstantiation *self, const GError *error)
         "instance %s of slave %s can't be stopped and may cost money: %u attempts failed, the last one with: %s",
         bb_substantiation_get_instance_name (self), get_name (self), failures, error->message);
 
-      self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary, self->row, self->user_data);
+      self->hooks->notice (BB_NOTICE_INSTANCE_TROUBLE, summary,
+                           g_variant_new_parsed ("{'trouble': <%s>, 'attempts': <%u>, 'last_error': <%s>}",
+                                                 BB_TROUBLE_STOP, failures, error->message),
+                           self->row, self->user_data);
     }
 }
 
@@ -249,7 +252,7 @@ tell_overdue (BbSubstantiation *self, const GError *error)
 {
   g_autofree char *summary = g_strdup_printf ("slave %s was never substantiated: %s", get_name (self), error->message);
 
-  self->hooks->notice (BB_NOTICE_SLAVE_NEVER_CAME, summary, self->row, self->user_data);
+  self->hooks->notice (BB_NOTICE_SLAVE_NEVER_CAME, summary, NULL, self->row, self->user_data);
 }
 
 static void

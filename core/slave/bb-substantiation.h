@@ -68,7 +68,8 @@ typedef struct
   void (*had_room) (gpointer user_data);
   /* Ends the slave's connection, if there is one, attached or not; its builds end as lost before this returns. */
   void (*drop_link) (const GError *reason, gpointer user_data);
-  void (*notice) (BbNoticeKind kind, const char *summary, BbLedgerRow *row, gpointer user_data);
+  /* @details: (nullable) (transfer floating): what the kind has beside what the slave and @row know */
+  void (*notice) (BbNoticeKind kind, const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data);
 } BbSubstantiationHooks;
 
 /*

@@ -392,7 +392,9 @@ compose_other_mail (BbSmtpNotifier *self, Job *job)
     g_ptr_array_add (job->mail->to, g_strdup (recipients[i]));
   if (bb_notice_get_kind (job->notice) == BB_NOTICE_INSTANCE_TROUBLE)
     {
-      job->mail->subject = g_strdup_printf (_ ("bbhost on %s: %s"), self->host_name, bb_notice_get_summary (job->notice));
+      g_autofree char *sentence = bb_smtp_trouble_sentence (job->notice);
+
+      job->mail->subject = g_strdup_printf (_ ("bbhost on %s: %s"), self->host_name, sentence);
       job->mail->text = bb_smtp_trouble_text (job->notice, self->host_name);
       return;
     }

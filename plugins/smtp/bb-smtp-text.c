@@ -248,17 +248,96 @@ bb_smtp_slave_text (BbNotice *notice, const char *host_name)
   return g_string_free (text, FALSE);
 }
 
+static guint
+count_of (GVariant *dictionary, const char *key)
+{
+  guint value = 0;
+
+  g_variant_lookup (dictionary, key, "u", &value);
+  return value;
+}
+
+static double
+amount_of (GVariant *dictionary, const char *key)
+{
+  double value = 0;
+
+  g_variant_lookup (dictionary, key, "d", &value);
+  return value;
+}
+
+/* Its id, or the number of its row while there is none. */
+static char *
+instance_name (GVariant *details)
+{
+  const char *id = text_of (details, "instance_id");
+  guint64 number = 0;
+
+  g_variant_lookup (details, "instance", "t", &number);
+  return *id != '\0' ? g_strdup (id) : g_strdup_printf ("%" G_GUINT64_FORMAT, number);
+}
+
+static char *
+budget_sentence (GVariant *details)
+{
+  double spent = amount_of (details, "spent");
+  double limit = amount_of (details, "limit");
+
+  if (spent < limit)
+    return g_strdup_printf (_ ("instances have cost $%.2f this month, of max_monthly_cost=%g"), spent, limit);
+  return g_strdup_printf (_ ("instances have cost $%.2f this month: max_monthly_cost=%g is spent, none is started any more"),
+                          spent, limit);
+}
+
+char *
+bb_smtp_trouble_sentence (BbNotice *notice)
+{
+  GVariant *details = bb_notice_get_details (notice);
+  const char *trouble = text_of (details, "trouble");
+  const char *slave = text_of (details, "slave");
+  const char *backend = text_of (details, "backend");
+  const char *account = text_of (details, "account");
+  g_autofree char *instance = instance_name (details);
+
+  if (g_str_equal (trouble, BB_TROUBLE_STOP))
+    return g_strdup_printf (_ ("instance %s of slave %s can't be stopped and may cost money; %u attempts failed so far, and "
+                               "more follow"),
+                            instance, slave, count_of (details, "attempts"));
+  if (g_str_equal (trouble, BB_TROUBLE_START))
+    return g_strdup_printf (_ ("the start of an instance of slave %s was given up %u s ago, but its backend %s has not "
+                               "returned; the slave can't be used before that"),
+                            slave, count_of (details, "seconds"), backend);
+  if (g_str_equal (trouble, BB_TROUBLE_ACCOUNT))
+    return g_strdup_printf (_ ("%s in %s can't be asked for its instances, of which %u are open and may cost money; %u "
+                               "attempts failed so far, and more follow"),
+                            backend, account, count_of (details, "open"), count_of (details, "attempts"));
+  if (g_str_equal (trouble, BB_TROUBLE_ORPHANS))
+    return g_strdup_printf (_ ("the store is new, but there are instances of an earlier one in %s (%s): %s; they are stopped "
+                               "in %u s, but for those whose slaves log in"),
+                            account, backend, text_of (details, "instances"), count_of (details, "seconds"));
+  if (g_str_equal (trouble, BB_TROUBLE_BUDGET))
+    return budget_sentence (details);
+  if (g_str_equal (trouble, BB_TROUBLE_FORGOTTEN))
+    return g_strdup_printf (_ ("instance %s of slave %s was forgotten by %s; nobody looks after it any more, and if it "
+                               "exists it goes on costing money"),
+                            instance, slave, text_of (details, "by"));
+  if (g_str_equal (trouble, BB_TROUBLE_NONE))
+    return g_strdup (_ ("this is a test: nothing has happened"));
+  return g_strdup (bb_notice_get_summary (notice));
+}
+
 char *
 bb_smtp_trouble_text (BbNotice *notice, const char *host_name)
 {
   GVariant *details = bb_notice_get_details (notice);
+  g_autofree char *sentence = bb_smtp_trouble_sentence (notice);
   GString *text = g_string_new (NULL);
 
-  g_string_printf (text, _ ("Something about the instances of %s needs a person:\n\n%s\n\n"), host_name,
-                   bb_notice_get_summary (notice));
+  g_string_printf (text, _ ("Something about the instances of %s needs a person:\n\n%s\n\n"), host_name, sentence);
   append_line (text, _ ("Slave:"), text_of (details, "slave"));
   append_line (text, _ ("Backend:"), text_of (details, "backend"));
   append_line (text, _ ("Instance:"), text_of (details, "instance_id"));
+  append_line (text, _ ("Reason:"), text_of (details, "reason"));
   append_line (text, _ ("Last error:"), text_of (details, "last_error"));
   g_string_append_printf (text, _ ("\nTo look at it on %s: bbctl instances\n"), host_name);
   return g_string_free (text, FALSE);

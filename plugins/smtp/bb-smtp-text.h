@@ -15,6 +15,7 @@ GVariant *bb_smtp_build_fields (GVariant *build, const char *host_name);
 char *bb_smtp_build_text (GVariant *build, guint mode, const char *host_name);
 char *bb_smtp_slave_subject (BbNotice *notice);
 char *bb_smtp_slave_text (BbNotice *notice, const char *host_name);
+char *bb_smtp_trouble_sentence (BbNotice *notice); /* what is wrong, without its details; also for the subject */
 char *bb_smtp_trouble_text (BbNotice *notice, const char *host_name);
 
 G_END_DECLS

@@ -674,8 +674,8 @@ class _TapResult(unittest.TestResult):
         self._comment(''.join(traceback.format_exception(*error)))
         daemon = getattr(test, 'daemon', None)
         if daemon and getattr(daemon, 'log_path', None) and os.path.exists(daemon.log_path):
-            self._comment('the daemon %s; its log:\n' % ('runs' if daemon.process.poll() is None else
-                                                         'ended with %d' % daemon.process.returncode)
+            self._comment('the daemon %s; its log:\n' % ('runs' if daemon.process and daemon.process.poll() is None else
+                                                         'ended with %s' % (daemon.process and daemon.process.returncode))
                           + '\n'.join(daemon.log(True).splitlines()[-60:]))
 
     addError = addFailure = _failed

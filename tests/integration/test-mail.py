@@ -445,6 +445,36 @@ class Mail(bbtest.Case):
             self.assertIn('bbctl instances', message.get_content())
         self.assertIn('a test', server.messages('was forgotten by')[0].get_content())
 
+    def test_will_not_stop(self):
+        """L24, C8: an instance that can't be stopped is mailed to the host's administrators after the third attempt, once; it is stopped
+        by the next daemon, when the cloud obeys again"""
+        server = self.server()
+        libs = os.path.join(bbtest.BUILDDIR, 'tests', 'torture', '.libs')
+        directory = bbtest.TempDir()
+        self.addCleanup(directory.remove)
+        cloud = directory.path
+        def config(fail):
+            return self.config(('mail', 'builders=\nsmtpPort=%d' % server.port), slaves=(
+                '[host]\nname=farm\nadmin=admin@example.org\nlogin_grace=1\n[slave cloud]\ntype=dircloud\n'
+                'password=auto\ncloud=%s\nfail_share=%d\n' % (cloud, fail)))
+        daemon = self.start_daemon(config(0) + bbtest.Daemon.listener(None), arguments=('--plugin-dir', libs))
+        daemon.bbctl('substantiate', 'cloud')
+        machine, = wait_until(lambda: os.listdir(cloud), 'the machine')
+        daemon.configure(config(1) + daemon.listener(port=daemon.port))
+        daemon.bbctl('reload')
+        daemon.bbctl('insubstantiate', 'cloud', expect=None)
+        wait_until(lambda: server.messages("can't be stopped"), 'the mail')
+        message, = server.messages("can't be stopped")
+        self.assertEqual(message['To'], 'admin@example.org')
+        for wanted in ('instance %s of slave cloud' % machine, '3 attempts', 'Backend: dircloud', 'Last error: dircloud: try again later'):
+            self.assertIn(wanted, message.get_content())
+        self.assertEqual(os.listdir(cloud), [machine])
+        daemon.configure(config(0) + daemon.listener(port=daemon.port))
+        daemon.kill()
+        daemon.start()
+        wait_until(lambda: not os.listdir(cloud) and not daemon.json('instances'), 'its end')
+        self.assertEqual(len(server.messages("can't be stopped")), 1)
+
     def test_faulty_peers(self):
         """N10: 4xx, 5xx, hangs and cut lines at every stage end in time, with what the server said, and block nobody"""
         table = [(stage, answer) for stage in ('connect', 'MAIL', 'RCPT', 'DATA', 'end')

@@ -53,8 +53,9 @@ row_woken (BbLedgerRow *row, gpointer user_data)
 }
 
 static void
-trouble (const char *summary, BbLedgerRow *row, gpointer user_data)
+trouble (const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data)
 {
+  g_variant_unref (g_variant_ref_sink (details));
 }
 
 static const BbReaperHooks reaper_hooks = {
