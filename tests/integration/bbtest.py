@@ -240,33 +240,6 @@ class Bus:
         self.process.wait(DEADLINE)
 
 
-class Authority:
-    """A CA and what it signs, by the commands that the manual shows."""
-
-    def __init__(self, directory, name='ca'):
-        self.dir, self.name = directory, name
-        self.key, self.certificate = directory('%s.key' % name), directory('%s.pem' % name)
-        self.openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2',
-                     '-subj', '/CN=%s' % name, '-keyout', self.key, '-out', self.certificate)
-
-    @staticmethod
-    def openssl(*arguments):
-        subprocess.run(['openssl', *arguments], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.PIPE)
-
-    def issue(self, name, alternative=None, file=None):
-        """The paths of certificate and key."""
-        key, certificate = self.dir('%s.key' % (file or name)), self.dir('%s.pem' % (file or name))
-        request = self.dir('request.pem')
-        self.openssl('req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=' + name,
-                     '-keyout', key, '-out', request)
-        extensions = self.dir.write('extensions', 'subjectAltName=%s\n' % (alternative or 'DNS:' + name))
-        self.openssl('x509', '-req', '-in', request, '-CA', self.certificate, '-CAkey', self.key, '-CAcreateserial',
-                     '-days', '2', '-extfile', extensions, '-out', certificate)
-        os.chmod(key, 0o600)
-        return certificate, key
-
-
 class Wire:
     """A way for workers to connect: what the listener's group says, and what the worker is told."""
 
