@@ -5,12 +5,16 @@
  * line is answered by one line of JSON.
  *
  *   attach                  all slaves at once (--window at a time); when all are attached, or nothing moved for 20 s
- *   keepalive N             N keepalives of each slave, one after another, all slaves side by side
- *   submit BUILDER N K [BYTES]  N builds, K in flight, by D-Bus; each prints BYTES
+ *   keepalive N             N keepalives of each slave, one after another, all slaves side by side; PB only
+ *   submit BUILDER N K [BYTES]  N builds, K in flight, by D-Bus or by the other master's socket; each prints BYTES
  *   detach                  closes every connection
+ *
+ * With --control other programs make slaves come and go, as machines of a cloud would: each line of a connection to that
+ * socket is "start NAME PASSWORD" or "stop NAME".
  */
 #include <errno.h>
 #include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
 #include <glib-unix.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +23,7 @@
 #include <unistd.h>
 
 #include "bench-slave.h"
+#include "bench-submitter.h"
 
 typedef struct
 {
@@ -27,8 +32,10 @@ typedef struct
   int epoll;
   guint count;
   guint window;
+  const char *password;
   GPtrArray *slaves;
-  GDBusConnection *bus;
+  GHashTable *machines; /* name to BenchSlave: those that came by --control */
+  BenchSubmitter *submitter;
 
   /* what is being done */
   gint64 began_us;
@@ -50,8 +57,10 @@ typedef struct
   guint completed;
   gsize bytes;
   GHashTable *submit_times; /* id to gint64 * */
-  GArray *latencies; /* submit to startCommand */
-  GArray *replies;   /* submit to its answer */
+  gint64 submit_us;         /* the last one */
+  GArray *latencies;        /* submit to startCommand */
+  GArray *machine_latencies; /* submit to "start", which has a meaning when one build is in flight */
+  GArray *replies;          /* submit to its answer */
   guint refused;
 } Fleet;
 
@@ -101,7 +110,7 @@ connect_next (Fleet *fleet)
 {
   g_autofree char *name = g_strdup_printf ("bot-%05u", fleet->slaves->len + 1);
 
-  g_ptr_array_add (fleet->slaves, bench_slave_new (name, fleet->epoll, &fleet->parameters));
+  g_ptr_array_add (fleet->slaves, bench_slave_new (name, fleet->password, fleet->epoll, &fleet->parameters));
 }
 
 static gboolean
@@ -130,6 +139,8 @@ on_attached (BenchSlave *slave, gpointer user_data)
   Fleet *fleet = user_data;
   gint64 taken_us;
 
+  if (fleet->stall_source == 0)
+    return; /* one that came by --control */
   fleet->moved_us = g_get_monotonic_time ();
   taken_us = fleet->moved_us - bench_slave_get_connect_us (slave);
   g_array_append_val (fleet->logins, taken_us);
@@ -187,53 +198,34 @@ report_builds (Fleet *fleet)
 {
   printf ("{\"builds\": %u, \"refused\": %u, \"wall_s\": %.6f, \"start_median_us\": %" G_GINT64_FORMAT
           ", \"start_p90_us\": %" G_GINT64_FORMAT ", \"start_slowest_us\": %" G_GINT64_FORMAT
-          ", \"reply_median_us\": %" G_GINT64_FORMAT "}\n",
+          ", \"reply_median_us\": %" G_GINT64_FORMAT ", \"machines\": %u, \"machine_median_us\": %" G_GINT64_FORMAT "}\n",
           fleet->completed, fleet->refused, seconds_since (fleet->began_us), quantile (fleet->latencies, 0.5),
-          quantile (fleet->latencies, 0.9), quantile (fleet->latencies, 1), quantile (fleet->replies, 0.5));
+          quantile (fleet->latencies, 0.9), quantile (fleet->latencies, 1), quantile (fleet->replies, 0.5),
+          fleet->machine_latencies->len, quantile (fleet->machine_latencies, 0.5));
   answer (fleet);
 }
 
-typedef struct
-{
-  Fleet *fleet;
-  gint64 at_us;
-} Submission;
-
 static void
-on_submitted (GObject *source, GAsyncResult *result, gpointer user_data)
+on_replied (gint64 taken_us, const GError *error, gpointer user_data)
 {
-  g_autofree Submission *submission = user_data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) answer = g_dbus_connection_call_finish (G_DBUS_CONNECTION (source), result, &error);
-  gint64 taken_us = g_get_monotonic_time () - submission->at_us;
+  Fleet *fleet = user_data;
 
-  g_array_append_val (submission->fleet->replies, taken_us);
-  if (answer == NULL)
-    {
-      g_printerr ("bench-fleet: a build was refused: %s\n", error->message);
-      if (++submission->fleet->refused + submission->fleet->completed == submission->fleet->builds)
-        report_builds (submission->fleet);
-    }
+  g_array_append_val (fleet->replies, taken_us);
+  if (error == NULL)
+    return;
+  g_printerr ("bench-fleet: a build was refused: %s\n", error->message);
+  if (++fleet->refused + fleet->completed == fleet->builds)
+    report_builds (fleet);
 }
 
 static void
 submit_next (Fleet *fleet)
 {
   g_autofree char *id = g_strdup_printf ("%u", ++fleet->submitted);
-  GVariantDict options, properties;
-  Submission *submission = g_new (Submission, 1);
 
-  g_variant_dict_init (&properties, NULL);
-  g_variant_dict_insert (&properties, "bench_id", "s", id);
-  if (fleet->bytes > 0)
-    g_variant_dict_insert (&properties, "bench_bytes", "x", (gint64) fleet->bytes);
-  g_variant_dict_init (&options, NULL);
-  g_variant_dict_insert_value (&options, "properties", g_variant_dict_end (&properties));
-  *submission = (Submission) { fleet, g_get_monotonic_time () };
-  g_hash_table_insert (fleet->submit_times, g_strdup (id), g_memdup2 (&submission->at_us, sizeof (gint64)));
-  g_dbus_connection_call (fleet->bus, "org.bbhost", "/org/bbhost/Host", "org.bbhost.Host1", "SubmitBuild",
-                          g_variant_new ("(s@a{sv})", fleet->builder, g_variant_dict_end (&options)), NULL,
-                          G_DBUS_CALL_FLAGS_NONE, -1, NULL, on_submitted, submission);
+  fleet->submit_us = g_get_monotonic_time ();
+  g_hash_table_insert (fleet->submit_times, g_strdup (id), g_memdup2 (&fleet->submit_us, sizeof (gint64)));
+  bench_submitter_submit (fleet->submitter, fleet->builder, id, fleet->bytes);
 }
 
 static void
@@ -245,6 +237,7 @@ submit (Fleet *fleet, char **words, guint n)
   fleet->bytes = n > 4 ? g_ascii_strtoull (words[4], NULL, 10) : 0;
   fleet->submitted = fleet->completed = fleet->refused = 0;
   g_array_set_size (fleet->latencies, 0);
+  g_array_set_size (fleet->machine_latencies, 0);
   g_array_set_size (fleet->replies, 0);
   g_hash_table_remove_all (fleet->submit_times);
   for (guint i = 0; i < MIN (fleet->builds, g_ascii_strtoull (words[3], NULL, 10)); i++)
@@ -265,7 +258,7 @@ on_started (BenchSlave *slave, const char *id, gpointer user_data)
 }
 
 static void
-on_completed (BenchSlave *slave, const char *id, gpointer user_data)
+on_done (const char *id, gpointer user_data)
 {
   Fleet *fleet = user_data;
 
@@ -275,6 +268,72 @@ on_completed (BenchSlave *slave, const char *id, gpointer user_data)
     report_builds (fleet);
   else if (fleet->submitted < fleet->builds)
     submit_next (fleet);
+}
+
+static void
+on_completed (BenchSlave *slave, const char *id, gpointer user_data)
+{
+  Fleet *fleet = user_data;
+
+  if (!bench_submitter_tells_done (fleet->submitter))
+    on_done (id, fleet);
+}
+
+/* --- slaves that others start and stop */
+
+static void
+obey (Fleet *fleet, const char *line)
+{
+  g_auto (GStrv) words = g_strsplit (line, " ", 3);
+  guint n = g_strv_length (words);
+  gint64 taken_us = g_get_monotonic_time () - fleet->submit_us;
+
+  if (n == 3 && g_str_equal (words[0], "start"))
+    {
+      g_array_append_val (fleet->machine_latencies, taken_us);
+      g_hash_table_insert (fleet->machines, g_strdup (words[1]),
+                           bench_slave_new (words[1], words[2], fleet->epoll, &fleet->parameters));
+    }
+  else if (n == 2 && g_str_equal (words[0], "stop"))
+    g_hash_table_remove (fleet->machines, words[1]);
+  else
+    g_error ("no such order: %s", words[0]);
+}
+
+static void
+control_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  Fleet *fleet = user_data;
+  g_autofree char *line = g_data_input_stream_read_line_finish (G_DATA_INPUT_STREAM (source), result, NULL, NULL);
+
+  if (line == NULL)
+    {
+      g_object_unref (source);
+      return;
+    }
+  obey (fleet, line);
+  g_data_input_stream_read_line_async (G_DATA_INPUT_STREAM (source), G_PRIORITY_DEFAULT, NULL, control_cb, fleet);
+}
+
+static gboolean
+incoming_cb (GSocketService *service, GSocketConnection *connection, GObject *source, gpointer user_data)
+{
+  GDataInputStream *lines = g_data_input_stream_new (g_io_stream_get_input_stream (G_IO_STREAM (connection)));
+
+  g_object_set_data_full (G_OBJECT (lines), "connection", g_object_ref (connection), g_object_unref);
+  g_data_input_stream_read_line_async (lines, G_PRIORITY_DEFAULT, NULL, control_cb, user_data);
+  return TRUE;
+}
+
+static gboolean
+listen_for_control (Fleet *fleet, const char *path, GError **error)
+{
+  g_autoptr (GSocketAddress) address = g_unix_socket_address_new (path);
+  GSocketService *service = g_socket_service_new (); /* as long as the process */
+
+  g_signal_connect (service, "incoming", G_CALLBACK (incoming_cb), fleet);
+  return g_socket_listener_add_address (G_SOCKET_LISTENER (service), address, G_SOCKET_TYPE_STREAM,
+                                        G_SOCKET_PROTOCOL_DEFAULT, NULL, NULL, error);
 }
 
 /* --- the loop */
@@ -322,7 +381,7 @@ on_line (int fd, GIOCondition condition, gpointer user_data)
   fleet->began_us = fleet->moved_us = g_get_monotonic_time ();
   if (g_str_equal (words[0], "attach"))
     attach (fleet);
-  else if (g_str_equal (words[0], "keepalive") && n == 2)
+  else if (g_str_equal (words[0], "keepalive") && n == 2 && !fleet->parameters.is_msgpack)
     keepalive (fleet, g_ascii_strtoull (words[1], NULL, 10));
   else if (g_str_equal (words[0], "submit") && n >= 4)
     submit (fleet, words, n);
@@ -345,15 +404,41 @@ raise_file_limit (void)
     }
 }
 
+static gboolean
+open_fleet (Fleet *fleet, const char *bus_address, const char *orders, const char *control, GError **error)
+{
+  static const BenchSubmitterEvents submitter_events = { on_replied, on_done };
+
+  fleet->epoll = epoll_create1 (EPOLL_CLOEXEC);
+  fleet->slaves = g_ptr_array_new_with_free_func ((GDestroyNotify) bench_slave_free);
+  fleet->machines = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) bench_slave_free);
+  fleet->logins = g_array_new (FALSE, FALSE, sizeof (gint64));
+  fleet->latencies = g_array_new (FALSE, FALSE, sizeof (gint64));
+  fleet->machine_latencies = g_array_new (FALSE, FALSE, sizeof (gint64));
+  fleet->replies = g_array_new (FALSE, FALSE, sizeof (gint64));
+  fleet->left = g_hash_table_new (NULL, NULL);
+  fleet->submit_times = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  if (bus_address != NULL)
+    fleet->submitter = bench_submitter_new_for_bus (bus_address, &submitter_events, fleet, error);
+  else if (orders != NULL)
+    fleet->submitter = bench_submitter_new_for_socket (orders, &submitter_events, fleet, error);
+  if ((bus_address != NULL || orders != NULL) && fleet->submitter == NULL)
+    return FALSE;
+  return control == NULL || listen_for_control (fleet, control, error);
+}
+
 int
 main (int argc, char **argv)
 {
   static const BenchSlaveEvents events = { on_attached, on_kept_alive, on_started, on_completed, on_lost };
-  g_autofree char *bus_address = NULL, *password = NULL, *host = NULL;
+  g_autofree char *bus_address = NULL, *orders = NULL, *control = NULL, *password = NULL, *host = NULL, *protocol = NULL;
   int window = G_MAXINT, output = 100;
   const GOptionEntry entries[] = {
     { "bus", 0, 0, G_OPTION_ARG_STRING, &bus_address, "Where builds are submitted", "ADDRESS" },
+    { "orders", 0, 0, G_OPTION_ARG_FILENAME, &orders, "The same of another master", "SOCKET" },
+    { "control", 0, 0, G_OPTION_ARG_FILENAME, &control, "Where to be told of slaves that come and go", "SOCKET" },
     { "host", 0, 0, G_OPTION_ARG_STRING, &host, "IPv4 address of the master (127.0.0.1)", "ADDRESS" },
+    { "protocol", 0, 0, G_OPTION_ARG_STRING, &protocol, "pb or msgpack (pb)", "PROTOCOL" },
     { "password", 0, 0, G_OPTION_ARG_STRING, &password, "Of all slaves", "PASSWORD" },
     { "window", 0, 0, G_OPTION_ARG_INT, &window, "Logins at a time (all)", "N" },
     { "output", 0, 0, G_OPTION_ARG_INT, &output, "Bytes that a command prints (100)", "N" },
@@ -361,37 +446,25 @@ main (int argc, char **argv)
   };
   g_autoptr (GOptionContext) context = g_option_context_new ("PORT COUNT");
   g_autoptr (GError) error = NULL;
-  Fleet fleet = { 0 };
+  static Fleet fleet;
 
   g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 3)
+  if (!g_option_context_parse (context, &argc, &argv, &error) || argc != 3
+      || (protocol != NULL && !g_str_equal (protocol, "pb") && !g_str_equal (protocol, "msgpack")))
     {
-      g_printerr ("bench-fleet: %s\n", error ? error->message : "PORT and COUNT are wanted");
+      g_printerr ("bench-fleet: %s\n", error ? error->message : "PORT and COUNT are wanted, and protocol pb or msgpack");
       return 64;
     }
   raise_file_limit ();
   fleet.parameters = (BenchSlaveParameters) { host ? host : "127.0.0.1", g_ascii_strtoull (argv[1], NULL, 10),
-                                              password ? password : "bench", output, &events, &fleet };
+                                              g_strcmp0 (protocol, "msgpack") == 0, output, &events, &fleet };
   fleet.count = g_ascii_strtoull (argv[2], NULL, 10);
+  fleet.password = password ? password : "bench";
   fleet.window = window;
-  fleet.epoll = epoll_create1 (EPOLL_CLOEXEC);
-  fleet.slaves = g_ptr_array_new_with_free_func ((GDestroyNotify) bench_slave_free);
-  fleet.logins = g_array_new (FALSE, FALSE, sizeof (gint64));
-  fleet.latencies = g_array_new (FALSE, FALSE, sizeof (gint64));
-  fleet.replies = g_array_new (FALSE, FALSE, sizeof (gint64));
-  fleet.left = g_hash_table_new (NULL, NULL);
-  fleet.submit_times = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  if (bus_address != NULL)
+  if (!open_fleet (&fleet, bus_address, orders, control, &error))
     {
-      fleet.bus = g_dbus_connection_new_for_address_sync (bus_address,
-                                                          G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT
-                                                            | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                          NULL, NULL, &error);
-      if (fleet.bus == NULL)
-        {
-          g_printerr ("bench-fleet: %s\n", error->message);
-          return 1;
-        }
+      g_printerr ("bench-fleet: %s\n", error->message);
+      return 1;
     }
   fleet.loop = g_main_loop_new (NULL, FALSE);
   g_unix_fd_add (fleet.epoll, G_IO_IN, on_epoll, &fleet);

@@ -6,8 +6,8 @@
 G_BEGIN_DECLS
 
 /*
- * One slave of the load generator: a connection that answers as a worker 3.7 does. It has a codec of its own, which
- * shares nothing with the one that it measures, and does no more than the load needs.
+ * One slave of the load generator: a connection that answers as a worker 3.7 does. Its code shares nothing with the one
+ * that it measures, and does no more than the load needs.
  */
 typedef struct _BenchSlave BenchSlave;
 
@@ -25,17 +25,17 @@ typedef struct
 {
   const char *host;
   guint16 port;
-  const char *password;
+  gboolean is_msgpack; /* else PB */
   gsize output; /* bytes that a command prints when it does not say how many */
   const BenchSlaveEvents *events;
   gpointer user_data;
 } BenchSlaveParameters;
 
 /* Begins to connect; adds itself to @epoll with itself as data. */
-BenchSlave *bench_slave_new (const char *name, int epoll, const BenchSlaveParameters *parameters);
+BenchSlave *bench_slave_new (const char *name, const char *password, int epoll, const BenchSlaveParameters *parameters);
 void bench_slave_free (BenchSlave *self);
 void bench_slave_dispatch (BenchSlave *self, guint events);
-void bench_slave_keepalive (BenchSlave *self);
+void bench_slave_keepalive (BenchSlave *self); /* PB only */
 gint64 bench_slave_get_connect_us (BenchSlave *self);
 
 G_END_DECLS
