@@ -9,7 +9,8 @@ integration_tests = \
 	%D%/integration/test-manual.py \
 	%D%/integration/test-migrate.py \
 	%D%/integration/test-languages.py \
-	%D%/integration/test-tls.py
+	%D%/integration/test-tls.py \
+	%D%/integration/test-bench.py
 TESTS += $(integration_tests)
 EXTRA_DIST += $(integration_tests) \
 	%D%/integration/bbtest.py \
