@@ -5,10 +5,12 @@
 #include <malloc.h>
 #endif
 
-/* A hundred changes of slaves are a storm, which is over for our purpose some seconds after it began. Looking through
- * 100 MiB of memory takes milliseconds. */
+/* A hundred slaves that come or go are a storm, which is over when no more than a few did since the last look; looks are not
+ * put off for ever. Looking through 100 MiB of memory takes milliseconds. */
 #define STORM 100
-#define DELAY_US (3 * G_USEC_PER_SEC)
+#define CALM 5
+#define LOOK_US (200 * G_TIME_SPAN_MILLISECOND)
+#define MAX_LOOKS 15
 #define MMAP_THRESHOLD (128 * 1024)
 #define ARENAS 2
 
@@ -18,6 +20,8 @@ struct _BbMemoryKeeper
   gulong changed_id;
   BbTimer timer;
   guint n_changes; /* since memory was given back */
+  guint n_seen;    /* of them at the last look */
+  guint n_looks;
 };
 
 void
@@ -32,14 +36,20 @@ bb_memory_keeper_set_up_process (void)
 }
 
 static void
-give_back_cb (BbTimer *timer, gpointer user_data)
+look_cb (BbTimer *timer, gpointer user_data)
 {
   BbMemoryKeeper *self = user_data;
 
+  if (self->n_changes - self->n_seen > CALM && ++self->n_looks < MAX_LOOKS)
+    {
+      self->n_seen = self->n_changes;
+      bb_timer_start_in (timer, LOOK_US);
+      return;
+    }
 #ifdef __GLIBC__
   malloc_trim (0);
 #endif
-  self->n_changes = 0;
+  self->n_changes = self->n_seen = self->n_looks = 0;
 }
 
 static void
@@ -47,8 +57,11 @@ slave_changed_cb (BbSlaveManager *slaves, BbSlave *slave, guint changes, gpointe
 {
   BbMemoryKeeper *self = user_data;
 
+  /* What builds change is as much before as after them. */
+  if ((changes & BB_SLAVE_CHANGED_STATE) == 0)
+    return;
   if (++self->n_changes == STORM)
-    bb_timer_start_in (&self->timer, DELAY_US);
+    bb_timer_start_in (&self->timer, LOOK_US);
 }
 
 BbMemoryKeeper *
@@ -58,7 +71,7 @@ bb_memory_keeper_new (BbLoop *loop, BbSlaveManager *slaves)
 
   self->slaves = g_object_ref (slaves);
   self->changed_id = g_signal_connect (slaves, "slave-changed", G_CALLBACK (slave_changed_cb), self);
-  bb_timer_init (&self->timer, loop, give_back_cb, self);
+  bb_timer_init (&self->timer, loop, look_cb, self);
   return self;
 }
 
