@@ -890,10 +890,30 @@ test_memory (Fixture *f, gconstpointer data)
   world_restart (f->world);
   world_apply (f->world);
   g_assert_cmpstr (info_text (f->world, "bot1", "version"), ==, "3.7");
+  g_assert_true (bb_slave_commands_have (bb_slave_get_commands (world_find (f->world, "bot1")), "shell"));
   g_assert_cmpstr (bb_slave_get_peer_address (world_find (f->world, "bot1")), ==, "192.0.2.1:4711");
   world_begin (f->world);
   world_apply (f->world);
   g_assert_false (bb_memory_store_has (f->world->store, &bb_table_slaves, "bot1"));
+}
+
+/* One set for all slaves that have the same commands; a name that comes twice counts as it came last. */
+static void
+test_commands (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbSlaveCommands) one = bb_slave_commands_get ("shell\t2.9\nshell\t3.1\nmkdir\t\nunfinished");
+  g_autoptr (BbSlaveCommands) same = bb_slave_commands_get (bb_slave_commands_get_text (one));
+  g_autoptr (BbSlaveCommands) other = bb_slave_commands_get ("");
+  g_autofree char *text = g_variant_print (bb_slave_commands_get_variant (other), FALSE);
+
+  g_assert_true (one == same);
+  g_assert_true (one != other);
+  g_assert_cmpuint (bb_slave_commands_get_version (one), ==, 3001);
+  g_assert_true (bb_slave_commands_have (one, "mkdir"));
+  g_assert_false (bb_slave_commands_have (one, "unfinished"));
+  g_assert_cmpuint (g_variant_n_children (bb_slave_commands_get_variant (one)), ==, 2);
+  g_assert_cmpuint (bb_slave_commands_get_version (other), ==, 0);
+  g_assert_cmpstr (text, ==, "{}");
 }
 
 #define TEST(PATH, FUNC) g_test_add (PATH, Fixture, NULL, set_up, FUNC, tear_down)
@@ -905,6 +925,7 @@ main (int argc, char **argv)
   bb_log_trap_install ();
 
   TEST ("/slave/attach/S1", test_attach);
+  TEST ("/slave/commands", test_commands);
   TEST ("/slave/attach/S2-without-info", test_attach_without_info);
   TEST ("/slave/attach/setup-fails", test_setup_fails);
   TEST ("/slave/attach/setup-hangs", test_setup_hangs);

@@ -137,16 +137,19 @@ take_differences (BbBusChanges *self, const BbBusFace *face, gpointer object, gu
 
       if ((face->properties[i].changes & changes) == 0)
         continue;
+      if (face->properties[i].large)
+        {
+          g_variant_builder_add (&invalidated, "s", face->properties[i].name);
+          differs = TRUE;
+          continue;
+        }
       value = bb_bus_property_get (&face->properties[i], self->context, object);
       hash = hash_value (value);
       if (hash == told[i])
         continue;
       told[i] = hash;
       differs = TRUE;
-      if (face->properties[i].large)
-        g_variant_builder_add (&invalidated, "s", face->properties[i].name);
-      else
-        g_variant_builder_add (&builder, "{sv}", face->properties[i].name, value);
+      g_variant_builder_add (&builder, "{sv}", face->properties[i].name, value);
     }
   if (differs)
     return g_variant_new ("(sa{sv}as)", face->info->name, &builder, &invalidated);
@@ -446,7 +449,7 @@ bb_bus_changes_add (BbBusChanges *self, const BbBusKind *kind, gpointer object, 
   told = entry->told;
   for (const BbBusFace *const *face = kind->faces; *face != NULL; face++)
     for (const BbBusProperty *property = (*face)->properties; property->name != NULL; property++, told++)
-      if (property->changes != 0)
+      if (property->changes != 0 && !property->large)
         {
           g_autoptr (GVariant) value = bb_bus_property_get (property, self->context, object);
 

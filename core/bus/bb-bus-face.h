@@ -27,7 +27,7 @@ typedef struct
   guint changes;        /* a change with one of these bits may have changed it; 0: is never announced */
   /* Floating, or a full reference. @context is what the owner of the tables was made with: the host. */
   GVariant *(*get) (gpointer context, gpointer object);
-  gboolean large; /* is announced without its value: who wants it asks for it */
+  gboolean large; /* is announced without its value, and not compared either: who wants it asks for it */
 } BbBusProperty;
 
 /* One interface: both tables end with a row of zeros. */

@@ -99,7 +99,21 @@ get_peer_address (gpointer context, gpointer slave)
 static GVariant *
 get_info (gpointer context, gpointer slave)
 {
-  return g_variant_ref (bb_slave_get_info (slave));
+  BbSlaveCommands *commands = bb_slave_get_commands (slave);
+  GVariantBuilder builder;
+  GVariantIter iter;
+  const char *key;
+  GVariant *value;
+
+  if (commands == NULL)
+    return g_variant_ref (bb_slave_get_info (slave));
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_iter_init (&iter, bb_slave_get_info (slave));
+  while (g_variant_iter_loop (&iter, "{&sv}", &key, &value))
+    if (!g_str_equal (key, "commands"))
+      g_variant_builder_add (&builder, "{sv}", key, value);
+  g_variant_builder_add (&builder, "{sv}", "commands", bb_slave_commands_get_variant (commands));
+  return g_variant_builder_end (&builder);
 }
 
 static GVariant *

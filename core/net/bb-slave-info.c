@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-slave-info.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "bb-link-limits.h"
@@ -9,7 +8,8 @@
 struct _BbSlaveInfo
 {
   GVariantDict values;
-  GHashTable *commands; /* name → version, both owned; NULL while unknown */
+  GString *commands; /* as bb_slave_commands_get() takes them; NULL while unknown */
+  guint n_commands;
   guint n_keys;
 };
 
@@ -26,7 +26,8 @@ void
 bb_slave_info_free (BbSlaveInfo *self)
 {
   g_variant_dict_clear (&self->values);
-  g_clear_pointer (&self->commands, g_hash_table_unref);
+  if (self->commands != NULL)
+    g_string_free (self->commands, TRUE);
   g_free (self);
 }
 
@@ -71,21 +72,27 @@ void
 bb_slave_info_begin_commands (BbSlaveInfo *self)
 {
   if (self->commands == NULL)
-    self->commands = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+    self->commands = g_string_new (NULL);
+}
+
+static void
+append_word (GString *commands, char *word, char end)
+{
+  g_string_append (commands, g_strdelimit (cut (word, BB_LINK_MAX_NAME), "\t\n", '?'));
+  g_string_append_c (commands, end);
 }
 
 void
 bb_slave_info_take_command (BbSlaveInfo *self, char *name, char *version)
 {
-  g_autofree char *given = version;
+  g_autofree char *own_name = name;
+  g_autofree char *own_version = version != NULL ? version : g_strdup ("");
 
-  if (g_hash_table_size (self->commands) >= BB_LINK_MAX_COMMANDS)
-    {
-      g_free (name);
-      return;
-    }
-  g_hash_table_insert (self->commands, cut (name, BB_LINK_MAX_NAME),
-                       version != NULL ? cut (g_steal_pointer (&given), BB_LINK_MAX_NAME) : g_strdup (""));
+  if (self->n_commands >= BB_LINK_MAX_COMMANDS)
+    return;
+  self->n_commands++;
+  append_word (self->commands, own_name, '\t');
+  append_word (self->commands, own_version, '\n');
 }
 
 gboolean
@@ -94,50 +101,14 @@ bb_slave_info_has_commands (BbSlaveInfo *self)
   return self->commands != NULL;
 }
 
-guint
-bb_slave_info_get_command_version (BbSlaveInfo *self)
+BbSlaveCommands *
+bb_slave_info_get_commands (BbSlaveInfo *self)
 {
-  const char *version = self->commands != NULL ? g_hash_table_lookup (self->commands, "shell") : NULL;
-  guint major, minor;
-
-  if (version == NULL || sscanf (version, "%3u.%3u", &major, &minor) != 2)
-    return 0;
-  return major * 1000 + minor;
-}
-
-char **
-bb_slave_info_dup_commands (BbSlaveInfo *self)
-{
-  GStrvBuilder *builder;
-  GHashTableIter iter;
-  const char *name;
-  char **names;
-
-  if (self->commands == NULL)
-    return NULL;
-  builder = g_strv_builder_new ();
-  g_hash_table_iter_init (&iter, self->commands);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &name, NULL))
-    g_strv_builder_add (builder, name);
-  names = g_strv_builder_end (builder);
-  g_strv_builder_unref (builder);
-  return names;
+  return self->commands != NULL ? bb_slave_commands_get (self->commands->str) : NULL;
 }
 
 GVariant *
 bb_slave_info_end (BbSlaveInfo *self)
 {
-  GVariantBuilder builder;
-  GHashTableIter iter;
-  const char *name, *version;
-
-  if (self->commands != NULL)
-    {
-      g_variant_builder_init (&builder, G_VARIANT_TYPE ("a{ss}"));
-      g_hash_table_iter_init (&iter, self->commands);
-      while (g_hash_table_iter_next (&iter, (gpointer *) &name, (gpointer *) &version))
-        g_variant_builder_add (&builder, "{ss}", name, version);
-      g_variant_dict_insert_value (&self->values, "commands", g_variant_builder_end (&builder));
-    }
   return g_variant_dict_end (&self->values);
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include <glib.h>
+#include "bb-slave-commands.h"
 
 G_BEGIN_DECLS
 
-/* What a slave tells of itself, bounded and without its environment, as bb_slave_link_get_info_finish() gives it. */
+/* What a slave tells of itself, bounded and without its environment, as bb_slave_link_get_info_finish() gives it; and its
+ * commands. */
 typedef struct _BbSlaveInfo BbSlaveInfo;
 
 BbSlaveInfo *bb_slave_info_new (void);
@@ -22,9 +23,7 @@ void bb_slave_info_begin_commands (BbSlaveInfo *self);
 /* Both (transfer full), valid UTF-8; @version: (nullable) */
 void bb_slave_info_take_command (BbSlaveInfo *self, char *name, char *version);
 gboolean bb_slave_info_has_commands (BbSlaveInfo *self);
-/* Of its commands: major × 1000 + minor; 0: unknown */
-guint bb_slave_info_get_command_version (BbSlaveInfo *self);
-char **bb_slave_info_dup_commands (BbSlaveInfo *self); /* names; %NULL: unknown */
+BbSlaveCommands *bb_slave_info_get_commands (BbSlaveInfo *self); /* (transfer full); %NULL: unknown */
 
 GVariant *bb_slave_info_end (BbSlaveInfo *self); /* a{sv}, floating */
 

@@ -68,6 +68,14 @@ bb_slave_link_get_info_finish (BbSlaveLink *self, GAsyncResult *result, GError *
   return BB_SLAVE_LINK_GET_IFACE (self)->get_info_finish (self, result, error);
 }
 
+BbSlaveCommands *
+bb_slave_link_get_commands (BbSlaveLink *self)
+{
+  g_return_val_if_fail (BB_IS_SLAVE_LINK (self), NULL);
+
+  return BB_SLAVE_LINK_GET_IFACE (self)->get_commands (self);
+}
+
 void
 bb_slave_link_set_builders_async (BbSlaveLink *self, const BbBuilderDir *builders, gsize n_builders,
                                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)

@@ -4,6 +4,7 @@
 #include <gio/gio.h>
 
 #include "bb-error.h"
+#include "bb-slave-commands.h"
 
 G_BEGIN_DECLS
 
@@ -67,6 +68,7 @@ struct _BbSlaveLinkInterface
   void (*get_info_async) (BbSlaveLink *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                           gpointer user_data);
   GVariant *(*get_info_finish) (BbSlaveLink *self, GAsyncResult *result, GError **error);
+  BbSlaveCommands *(*get_commands) (BbSlaveLink *self);
   void (*set_builders_async) (BbSlaveLink *self, const BbBuilderDir *builders, gsize n_builders,
                               GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
   gboolean (*set_builders_finish) (BbSlaveLink *self, GAsyncResult *result, GError **error);
@@ -106,13 +108,14 @@ void bb_slave_link_refuse (BbSlaveLink *self, gboolean duplicate, const char *re
  *
  * Asks what the slave is: getWorkerInfo, or getSlaveInfo, getVersion and getCommands for old ones. The result is an
  * a{sv} with the texts of its info files ("admin", "host", "access_uri", …), "version", "system", "basedir",
- * "numcpus", "os_…", "commands" (a{ss}: name and version). The environment is left out: it can hold secrets and is
- * large. What the slave did not tell is missing. Fails with %BB_ERROR_TIMEOUT (60 s), %BB_ERROR_LOST,
+ * "numcpus", "os_…". The environment is left out: it can hold secrets and is large. What the slave did not tell is missing. Fails with %BB_ERROR_TIMEOUT (60 s), %BB_ERROR_LOST,
  * %BB_ERROR_PROTOCOL.
  */
 void bb_slave_link_get_info_async (BbSlaveLink *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                    gpointer user_data);
 GVariant *bb_slave_link_get_info_finish (BbSlaveLink *self, GAsyncResult *result, GError **error);
+/* (transfer none): known since its info is; %NULL: it did not tell */
+BbSlaveCommands *bb_slave_link_get_commands (BbSlaveLink *self);
 
 /**
  * bb_slave_link_set_builders_async:

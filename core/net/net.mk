@@ -3,7 +3,8 @@ libbbcore_la_SOURCES += %D%/bb-clock.h %D%/bb-loop.h %D%/bb-slave-link.h %D%/bb-
 libbbcore_la_SOURCES += %D%/bb-clock.c %D%/bb-loop.c %D%/bb-slave-link.c %D%/bb-login-host.c %D%/bb-login-host.h
 libbbcore_la_SOURCES += %D%/bb-loop-delay.c %D%/bb-loop-delay.h
 libbbcore_la_SOURCES += %D%/bb-link-limits.h %D%/bb-call-table.c %D%/bb-call-table.h %D%/bb-remote-command.c \
-	%D%/bb-remote-command.h %D%/bb-slave-info.c %D%/bb-slave-info.h %D%/bb-output-text.c %D%/bb-output-text.h
+	%D%/bb-remote-command.h %D%/bb-slave-commands.c %D%/bb-slave-commands.h \
+	%D%/bb-slave-info.c %D%/bb-slave-info.h %D%/bb-output-text.c %D%/bb-output-text.h
 libbbcore_la_SOURCES += %D%/bb-stream.c %D%/bb-stream.h %D%/bb-tls.c %D%/bb-tls.h %D%/bb-listener.c %D%/bb-login-ticket.h \
 	%D%/bb-port-holder.c %D%/bb-port-holder.h %D%/bb-login-judge.c %D%/bb-login-judge.h %D%/bb-login-throttle.c %D%/bb-login-throttle.h
 libbbcore_la_SOURCES += %D%/pb/bb-banana.c %D%/pb/bb-banana.h %D%/pb/bb-jelly.c %D%/pb/bb-jelly.h \

@@ -32,6 +32,7 @@ gboolean bb_slave_is_paused (BbSlave *self);
 gboolean bb_slave_is_graceful (BbSlave *self); /* shuts down when its builds have ended */
 guint bb_slave_get_running_builds (BbSlave *self);
 GVariant *bb_slave_get_info (BbSlave *self); /* a{sv}, never NULL; from the last attach, also over restarts */
+BbSlaveCommands *bb_slave_get_commands (BbSlave *self); /* (transfer none): the same of its commands; NULL: unknown */
 gint64 bb_slave_get_attached_since_us (BbSlave *self);  /* wall; 0 when not attached */
 gint64 bb_slave_get_last_message_at_us (BbSlave *self); /* wall; 0 when never; kept after a loss */
 const char *bb_slave_get_peer_address (BbSlave *self);  /* "" when never; kept after a loss */

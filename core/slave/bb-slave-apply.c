@@ -42,6 +42,7 @@ bb_slave_record_free (gpointer data)
     bb_option_struct_free (record->provides->options, record->pending_config);
   g_clear_pointer (&record->builders, bb_builder_list_unref);
   g_clear_pointer (&record->info, g_variant_unref);
+  g_clear_pointer (&record->commands, bb_slave_commands_unref);
   g_free (record->peer_address);
   g_free (record->last_error);
   g_free (record->loss_reason);

@@ -16,6 +16,8 @@ bb_slave_manager_remember (BbSlaveRecord *record)
   g_variant_dict_insert (&row, "name", "s", bb_slave_record_get_name (record));
   g_variant_dict_insert (&row, "paused", "b", record->paused);
   g_variant_dict_insert_value (&row, "info", bb_slave_get_info (record->slave));
+  g_variant_dict_insert (&row, "commands", "s",
+                         record->commands != NULL ? bb_slave_commands_get_text (record->commands) : "");
   /* Those that the shutdown itself disconnects were attached when the daemon stopped. */
   if (!self->context.shutting_down)
     g_variant_dict_insert (&row, "attached", "b", bb_slave_record_is_attached (record));
@@ -44,6 +46,7 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
   GHashTable *remembered = record->manager->remembered;
   GVariant *row = g_hash_table_lookup (remembered, bb_slave_record_get_name (record));
   gboolean paused = FALSE;
+  const char *commands = "";
 
   *was_attached = FALSE;
   if (row == NULL)
@@ -52,6 +55,8 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
     record->paused = paused;
   g_clear_pointer (&record->info, g_variant_unref);
   record->info = g_variant_lookup_value (row, "info", G_VARIANT_TYPE_VARDICT);
+  if (g_variant_lookup (row, "commands", "&s", &commands) && *commands != '\0')
+    record->commands = bb_slave_commands_get (commands);
   g_variant_lookup (row, "last_message_at", "x", &record->last_message_at_us);
   g_variant_lookup (row, "peer_address", "s", &record->peer_address);
   g_variant_lookup (row, "attached", "b", was_attached);

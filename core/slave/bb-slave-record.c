@@ -126,6 +126,14 @@ bb_slave_get_info (BbSlave *self)
   return nothing;
 }
 
+BbSlaveCommands *
+bb_slave_get_commands (BbSlave *self)
+{
+  BbSlaveRecord *record = bb_slave_record_get (self);
+
+  return record != NULL ? record->commands : NULL;
+}
+
 gint64
 bb_slave_get_attached_since_us (BbSlave *self)
 {

@@ -28,6 +28,7 @@ typedef struct
   GList room_link;                  /* in the manager's queue of those who wait for room */
 
   GVariant *info;     /* a{sv}; NULL: it was never attached */
+  BbSlaveCommands *commands; /* owned; NULL: unknown */
   char *peer_address; /* of the last connection */
   char *last_error;
   char *loss_reason; /* of the last connection */

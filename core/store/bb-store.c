@@ -87,6 +87,7 @@ const BbTable bb_table_slaves = {
     { "name", BB_COLUMN_TEXT },
     { "paused", BB_COLUMN_BOOLEAN },
     { "info", BB_COLUMN_VARIANT },      /* a{sv} */
+    { "commands", BB_COLUMN_TEXT },     /* as bb_slave_commands_get() takes it */
     { "attached", BB_COLUMN_BOOLEAN },  /* at the last change */
     { "last_message_at", BB_COLUMN_INTEGER },
     { "peer_address", BB_COLUMN_TEXT },

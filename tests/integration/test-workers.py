@@ -201,6 +201,7 @@ destination={d('host')}/never
             self.assertIn('ann@example.org', info['admin'])
             self.assertIn('machine of ' + name, info['host'])
             self.assertEqual(info['system'], 'posix')
+            self.assertIn('shell', info['commands'])
 
     def test_02_two_hundred_builds(self):
         """200 builds over both slaves end as they should"""

@@ -23,6 +23,7 @@ struct _BbScriptedLink
   guint counts[N_CALLS];
   GPtrArray *open_calls; /* of GTask (owned) */
   GVariant *info;
+  BbSlaveCommands *commands;
   GString *builders;
   char *refusal;
   char *close_reason;
@@ -147,6 +148,12 @@ get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **error)
   return g_task_propagate_pointer (G_TASK (result), error);
 }
 
+static BbSlaveCommands *
+get_commands (BbSlaveLink *link)
+{
+  return BB_SCRIPTED_LINK (link)->commands;
+}
+
 static void
 set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, gsize n_builders, GCancellable *cancellable,
                     GAsyncReadyCallback callback, gpointer user_data)
@@ -202,6 +209,7 @@ bb_scripted_link_iface_init (BbSlaveLinkInterface *iface)
   iface->refuse = refuse;
   iface->get_info_async = get_info_async;
   iface->get_info_finish = get_info_finish;
+  iface->get_commands = get_commands;
   iface->set_builders_async = set_builders_async;
   iface->set_builders_finish = finish;
   iface->ping_async = ping_async;
@@ -219,6 +227,7 @@ bb_scripted_link_finalize (GObject *object)
   n_alive--;
   g_ptr_array_unref (self->open_calls);
   g_variant_unref (self->info);
+  bb_slave_commands_unref (self->commands);
   g_string_free (self->builders, TRUE);
   g_free (self->peer_address);
   g_free (self->refusal);
@@ -240,6 +249,7 @@ bb_scripted_link_init (BbScriptedLink *self)
   self->builders = g_string_new (NULL);
   self->info = g_variant_ref_sink (
     g_variant_new_parsed ("{'admin': <'Ann <ann@example.org>'>, 'version': <'3.7'>, 'system': <'posix'>}"));
+  self->commands = bb_slave_commands_get ("shell\t3.1\n");
 }
 
 BbScriptedLink *

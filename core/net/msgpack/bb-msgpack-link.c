@@ -30,7 +30,7 @@ struct _BbMsgpackLink
   char *peer_address;
   char *name;
   BbMsgpackPlace place;
-  char **commands;      /* that the slave has; NULL: it did not say */
+  BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
   GHashTable *builders; /* name → Builder, both owned */
   GHashTable *running;  /* id → BbRemoteCommand; the id is the command's */
   guint64 id_prefix;    /* an id counts for the life of the slave's process, whatever happens to us */
@@ -131,7 +131,7 @@ bb_msgpack_link_finalize (GObject *object)
   bb_msgpack_place_clear (&self->place);
   g_hash_table_unref (self->builders);
   g_hash_table_unref (self->running);
-  g_strfreev (self->commands);
+  g_clear_pointer (&self->commands, bb_slave_commands_unref);
   g_free (self->peer_address);
   g_free (self->name);
   G_OBJECT_CLASS (bb_msgpack_link_parent_class)->finalize (object);
@@ -324,8 +324,8 @@ info_answered (BbMsgpackSession *session, const msgpack_object *map, const GErro
   info = bb_slave_info_new ();
   for (guint i = 0; i < MIN (map->via.map.size, BB_LINK_MAX_INFO_KEYS); i++)
     add_info (info, &map->via.map.ptr[i]);
-  g_strfreev (self->commands);
-  self->commands = bb_slave_info_dup_commands (info);
+  g_clear_pointer (&self->commands, bb_slave_commands_unref);
+  self->commands = bb_slave_info_get_commands (info);
   send_settings (self);
   g_task_return_pointer (task, g_variant_ref_sink (bb_slave_info_end (info)), (GDestroyNotify) g_variant_unref);
 }
@@ -349,6 +349,12 @@ bb_msgpack_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError
   g_return_val_if_fail (g_task_is_valid (result, link), NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static BbSlaveCommands *
+bb_msgpack_link_get_commands (BbSlaveLink *link)
+{
+  return BB_MSGPACK_LINK (link)->commands;
 }
 
 /* Commands */
@@ -402,7 +408,7 @@ bb_msgpack_link_start_command (BbSlaveLink *link, const char *builder_name, cons
     g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
                  builder_name);
   else if (sent_as == NULL
-           || (self->commands != NULL && !g_strv_contains ((const char *const *) self->commands, sent_as)))
+           || (self->commands != NULL && !bb_slave_commands_have (self->commands, sent_as)))
     g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
                  name);
   else
@@ -655,6 +661,7 @@ bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface)
   iface->refuse = bb_msgpack_link_refuse;
   iface->get_info_async = bb_msgpack_link_get_info_async;
   iface->get_info_finish = bb_msgpack_link_get_info_finish;
+  iface->get_commands = bb_msgpack_link_get_commands;
   iface->set_builders_async = bb_msgpack_link_set_builders_async;
   iface->set_builders_finish = finish_boolean;
   iface->ping_async = bb_msgpack_link_ping_async;

@@ -29,7 +29,7 @@ struct _BbPbLink
   gint64 respond_request; /* 0: the login is answered */
   BbPbDialect dialect;
   gboolean python3;     /* as its info shows */
-  char **commands;      /* that the slave has; NULL: it did not say */
+  BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
   GHashTable *builders; /* name → Builder, both owned */
   BbTimer refused_timer;
   gboolean lost;
@@ -86,7 +86,7 @@ bb_pb_link_finalize (GObject *object)
   bb_timer_stop (&self->refused_timer);
   g_clear_pointer (&self->broker, bb_pb_broker_free);
   g_hash_table_unref (self->builders);
-  g_strfreev (self->commands);
+  g_clear_pointer (&self->commands, bb_slave_commands_unref);
   g_free (self->peer_address);
   G_OBJECT_CLASS (bb_pb_link_parent_class)->finalize (object);
 }
@@ -229,11 +229,11 @@ end_info (BbPbLink *self, GTask *task)
 {
   BbSlaveInfo *info = g_task_get_task_data (task);
 
-  self->dialect.version = bb_slave_info_get_command_version (info);
+  g_clear_pointer (&self->commands, bb_slave_commands_unref);
+  self->commands = bb_slave_info_get_commands (info);
+  self->dialect.version = self->commands != NULL ? bb_slave_commands_get_version (self->commands) : 0;
   if (self->dialect.version == 0 && !self->python3)
     self->dialect.version = OLDEST_VERSION;
-  g_strfreev (self->commands);
-  self->commands = bb_slave_info_dup_commands (info);
   bb_pb_broker_set_python2 (self->broker, !self->python3);
   g_task_return_pointer (task, g_variant_ref_sink (bb_slave_info_end (info)), (GDestroyNotify) g_variant_unref);
   g_object_unref (task);
@@ -347,6 +347,12 @@ bb_pb_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **er
   g_return_val_if_fail (g_task_is_valid (result, link), NULL);
 
   return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+static BbSlaveCommands *
+bb_pb_link_get_commands (BbSlaveLink *link)
+{
+  return BB_PB_LINK (link)->commands;
 }
 
 /* The answer is complete and gives one reference for each builder again: the old ones are given back. A builder that is not in
@@ -591,7 +597,7 @@ bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const cha
   else if (builder->command != NULL)
     g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
                  builder_name);
-  else if (self->commands != NULL && !g_strv_contains ((const char *const *) self->commands, name))
+  else if (self->commands != NULL && !bb_slave_commands_have (self->commands, name))
     g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
                  name);
   else
@@ -638,6 +644,7 @@ bb_pb_link_iface_init (BbSlaveLinkInterface *iface)
   iface->refuse = bb_pb_link_refuse;
   iface->get_info_async = bb_pb_link_get_info_async;
   iface->get_info_finish = bb_pb_link_get_info_finish;
+  iface->get_commands = bb_pb_link_get_commands;
   iface->set_builders_async = bb_pb_link_set_builders_async;
   iface->set_builders_finish = finish_boolean;
   iface->ping_async = bb_pb_link_ping_async;
