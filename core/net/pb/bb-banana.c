@@ -18,9 +18,9 @@ enum
   VOCAB = 0x87,
 };
 
-/* What is kept allocated between two messages of a busy connection. */
-#define KEEP_TOKENS 64
-#define KEEP_BYTES 1024
+/* Of a message whose buffers are kept for the next one. */
+#define KEEP_TOKENS 1024
+#define KEEP_BYTES (64 * 1024)
 
 const BbBananaLimits bb_banana_limits_before_login = {
   .max_string = BB_PB_LOGIN_MAX_STRING,
@@ -46,6 +46,15 @@ static const char *const vocabulary_words[] = {
   "cachemessage", "message", "answer", "error",     "decref",       "decache",      "uncache",
 };
 
+/* A message so far. */
+typedef struct
+{
+  GArray *tokens;    /* of BbBananaToken */
+  GByteArray *bytes; /* of its strings */
+  GArray *open;      /* of guint: indices of lists that are not complete yet, outermost first */
+  GArray *missing;   /* of guint: how many members each of them lacks */
+} Partial;
+
 struct _BbBananaDecoder
 {
   BbBananaLimits limits;
@@ -53,12 +62,11 @@ struct _BbBananaDecoder
   gpointer user_data;
   gboolean vocabulary;
   gboolean paused;
-
-  GArray *tokens;    /* of BbBananaToken; the message so far */
-  GByteArray *bytes; /* of its strings */
-  GArray *open;      /* of guint: indices of lists that are not complete yet, outermost first */
-  GArray *missing;   /* of guint: how many members each of them lacks */
+  Partial *partial; /* owned; NULL between messages */
 };
+
+/* Most messages come whole: the buffers of one that is complete serve the next one, of whichever connection. */
+static Partial *spare;
 
 BbBananaDecoder *
 bb_banana_decoder_new (const BbBananaLimits *limits, BbBananaFunc func, gpointer user_data)
@@ -72,18 +80,19 @@ bb_banana_decoder_new (const BbBananaLimits *limits, BbBananaFunc func, gpointer
 }
 
 static void
-drop_message (BbBananaDecoder *self)
+partial_free (Partial *partial)
 {
-  g_clear_pointer (&self->tokens, g_array_unref);
-  g_clear_pointer (&self->bytes, g_byte_array_unref);
-  g_clear_pointer (&self->open, g_array_unref);
-  g_clear_pointer (&self->missing, g_array_unref);
+  g_array_unref (partial->tokens);
+  g_byte_array_unref (partial->bytes);
+  g_array_unref (partial->open);
+  g_array_unref (partial->missing);
+  g_free (partial);
 }
 
 void
 bb_banana_decoder_free (BbBananaDecoder *self)
 {
-  drop_message (self);
+  g_clear_pointer (&self->partial, partial_free);
   g_free (self);
 }
 
@@ -108,30 +117,41 @@ bb_banana_decoder_pause (BbBananaDecoder *self)
 gboolean
 bb_banana_decoder_is_within_message (BbBananaDecoder *self)
 {
-  return self->tokens != NULL && self->tokens->len > 0;
+  return self->partial != NULL;
 }
 
-static void
-begin_message (BbBananaDecoder *self)
+static Partial *
+get_partial (BbBananaDecoder *self)
 {
-  if (self->tokens != NULL)
-    return;
-  self->tokens = g_array_new (FALSE, FALSE, sizeof (BbBananaToken));
-  self->bytes = g_byte_array_new ();
-  self->open = g_array_new (FALSE, FALSE, sizeof (guint));
-  self->missing = g_array_new (FALSE, FALSE, sizeof (guint));
-}
+  Partial *partial = self->partial;
 
-static void
-forget_message (BbBananaDecoder *self)
-{
-  if (self->tokens->len > KEEP_TOKENS || self->bytes->len > KEEP_BYTES)
+  if (partial != NULL)
+    return partial;
+  partial = g_steal_pointer (&spare);
+  if (partial == NULL)
     {
-      drop_message (self);
+      partial = g_new (Partial, 1);
+      partial->tokens = g_array_new (FALSE, FALSE, sizeof (BbBananaToken));
+      partial->bytes = g_byte_array_new ();
+      partial->open = g_array_new (FALSE, FALSE, sizeof (guint));
+      partial->missing = g_array_new (FALSE, FALSE, sizeof (guint));
+    }
+  self->partial = partial;
+  return partial;
+}
+
+/* @partial: (transfer full) */
+static void
+keep_spare (Partial *partial)
+{
+  if (spare != NULL || partial->tokens->len > KEEP_TOKENS || partial->bytes->len > KEEP_BYTES)
+    {
+      partial_free (partial);
       return;
     }
-  g_array_set_size (self->tokens, 0);
-  g_byte_array_set_size (self->bytes, 0);
+  g_array_set_size (partial->tokens, 0);
+  g_byte_array_set_size (partial->bytes, 0);
+  spare = partial;
 }
 
 static gboolean
@@ -146,35 +166,38 @@ fail (GError **error, const char *what, guint64 value, guint64 limit)
 static gboolean
 close_lists (BbBananaDecoder *self, GError **error)
 {
+  Partial *partial = self->partial;
   BbBananaMessage message;
   gboolean accepted;
 
-  while (self->open->len > 0)
+  while (partial->open->len > 0)
     {
-      guint *lacks = &g_array_index (self->missing, guint, self->missing->len - 1);
+      guint *lacks = &g_array_index (partial->missing, guint, partial->missing->len - 1);
 
       if (--*lacks > 0)
         return TRUE;
-      g_array_index (self->tokens, BbBananaToken, g_array_index (self->open, guint, self->open->len - 1)).next
-        = self->tokens->len;
-      g_array_set_size (self->open, self->open->len - 1);
-      g_array_set_size (self->missing, self->missing->len - 1);
+      g_array_index (partial->tokens, BbBananaToken, g_array_index (partial->open, guint, partial->open->len - 1)).next
+        = partial->tokens->len;
+      g_array_set_size (partial->open, partial->open->len - 1);
+      g_array_set_size (partial->missing, partial->missing->len - 1);
     }
-  message = (BbBananaMessage){ (BbBananaToken *) (gpointer) self->tokens->data, self->tokens->len,
-                               self->bytes->data != NULL ? (const char *) self->bytes->data : "" };
+  message = (BbBananaMessage){ (BbBananaToken *) (gpointer) partial->tokens->data, partial->tokens->len,
+                               partial->bytes->data != NULL ? (const char *) partial->bytes->data : "" };
+  self->partial = NULL;
   accepted = self->func (&message, self->user_data, error);
-  forget_message (self);
+  keep_spare (partial);
   return accepted;
 }
 
 static gboolean
 add_token (BbBananaDecoder *self, BbBananaToken token, GError **error)
 {
-  begin_message (self);
-  if (self->tokens->len >= self->limits.max_elements)
-    return fail (error, "more elements in one message than", self->tokens->len, self->limits.max_elements);
-  token.next = self->tokens->len + 1;
-  g_array_append_val (self->tokens, token);
+  Partial *partial = get_partial (self);
+
+  if (partial->tokens->len >= self->limits.max_elements)
+    return fail (error, "more elements in one message than", partial->tokens->len, self->limits.max_elements);
+  token.next = partial->tokens->len + 1;
+  g_array_append_val (partial->tokens, token);
   return TRUE;
 }
 
@@ -182,6 +205,7 @@ static gboolean
 add_list (BbBananaDecoder *self, guint64 count, GError **error)
 {
   guint index, n_members = (guint) count;
+  Partial *partial;
 
   if (count > self->limits.max_list)
     return fail (error, "a list of", count, self->limits.max_list);
@@ -189,26 +213,28 @@ add_list (BbBananaDecoder *self, guint64 count, GError **error)
     return FALSE;
   if (n_members == 0)
     return close_lists (self, error);
-  if (self->open->len >= self->limits.max_depth)
-    return fail (error, "lists nested deeper than", self->open->len, self->limits.max_depth);
-  index = self->tokens->len - 1;
-  g_array_append_val (self->open, index);
-  g_array_append_val (self->missing, n_members);
+  partial = self->partial;
+  if (partial->open->len >= self->limits.max_depth)
+    return fail (error, "lists nested deeper than", partial->open->len, self->limits.max_depth);
+  index = partial->tokens->len - 1;
+  g_array_append_val (partial->open, index);
+  g_array_append_val (partial->missing, n_members);
   return TRUE;
 }
 
 static gboolean
 add_string (BbBananaDecoder *self, const char *bytes, gsize length, GError **error)
 {
-  begin_message (self);
-  if (self->bytes->len + length > self->limits.max_message)
-    return fail (error, "a message of", self->bytes->len + length, self->limits.max_message);
+  Partial *partial = get_partial (self);
+
+  if (partial->bytes->len + length > self->limits.max_message)
+    return fail (error, "a message of", partial->bytes->len + length, self->limits.max_message);
   if (!add_token (self, (BbBananaToken){ .type = BB_BANANA_STRING, .length = (guint32) length,
-                                         .offset = self->bytes->len },
+                                         .offset = partial->bytes->len },
                   error))
     return FALSE;
   if (length > 0)
-    g_byte_array_append (self->bytes, (const guint8 *) bytes, (guint) length);
+    g_byte_array_append (partial->bytes, (const guint8 *) bytes, (guint) length);
   return close_lists (self, error);
 }
 
@@ -342,8 +368,6 @@ bb_banana_decoder_feed (BbBananaDecoder *self, const guint8 *data, gsize length,
         break;
       taken += (gsize) n;
     }
-  if (taken == length && !bb_banana_decoder_is_within_message (self))
-    drop_message (self); /* idle: thousands of connections are, most of the time */
   return (gssize) taken;
 }
 
