@@ -16,7 +16,7 @@ typedef struct
   gboolean is_new;
   int lock_fd;
   struct sqlite3 *handle;
-  GHashTable *statements; /* SQL (owned) → sqlite3_stmt (owned) */
+  GHashTable *statements; /* SQL, or a name (owned) → sqlite3_stmt (owned) */
 } BbSqliteDatabase;
 
 /* From the handle's last error; for reading what was there before, where SQLite's complaint may mean damage. FALSE. */

@@ -3,30 +3,81 @@
 
 #include <sqlite3.h>
 
-/* Statements are kept by their text; lists of alternatives make new texts, so there is a limit. */
+/* Statements are kept by their text or, where making that would take longer than running it, by a short name; lists of
+ * alternatives make new texts, so there is a limit. */
 #define MAX_STATEMENTS 200
+#define MAX_STATEMENT_NAME 64
+
+/* The values of one row, by the number of their column; a table has fewer than this. */
+#define MAX_COLUMNS 32
+
+typedef struct
+{
+  guint present;                 /* a bit for each column that has a value */
+  GVariant *values[MAX_COLUMNS]; /* owned */
+} Row;
+
+static void
+row_init (Row *row, const BbTable *table, GVariant *dictionary)
+{
+  guint i = 0, n_columns = 0;
+  const char *name;
+  GVariant *value;
+  GVariantIter iter;
+
+  while (table->columns[n_columns].name != NULL)
+    n_columns++;
+  row->present = 0;
+  g_variant_iter_init (&iter, dictionary);
+  while (g_variant_iter_next (&iter, "{&sv}", &name, &value))
+    {
+      /* Most rows are written in the table's order. bb-store.c has seen to it that there is such a column. */
+      while (!g_str_equal (table->columns[i].name, name))
+        i = (i + 1) % n_columns;
+      if ((row->present & (1u << i)) != 0)
+        g_variant_unref (row->values[i]);
+      row->present |= 1u << i;
+      row->values[i] = value;
+    }
+}
+
+static void
+row_clear (Row *row)
+{
+  for (guint i = 0; i < MAX_COLUMNS; i++)
+    if ((row->present & (1u << i)) != 0)
+      g_variant_unref (row->values[i]);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Row, row_clear)
+
+/* @name: what it is kept by; @sql: both (transfer full) */
+static sqlite3_stmt *
+make_statement (BbSqliteDatabase *self, char *name, char *sql, GError **error)
+{
+  g_autofree char *text = sql;
+  sqlite3_stmt *statement;
+
+  if (g_hash_table_size (self->statements) >= MAX_STATEMENTS)
+    g_hash_table_remove_all (self->statements);
+  if (sqlite3_prepare_v3 (self->handle, text, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK)
+    {
+      g_free (name);
+      bb_sqlite_database_set_error (self, error);
+      return NULL;
+    }
+  g_hash_table_insert (self->statements, name, statement);
+  return statement;
+}
 
 /* @sql: (transfer full) */
 static sqlite3_stmt *
 get_statement (BbSqliteDatabase *self, char *sql, GError **error)
 {
-  sqlite3_stmt *statement = g_hash_table_lookup (self->statements, sql);
+  g_autofree char *text = sql;
+  sqlite3_stmt *statement = g_hash_table_lookup (self->statements, text);
 
-  if (statement != NULL)
-    {
-      g_free (sql);
-      return statement;
-    }
-  if (g_hash_table_size (self->statements) >= MAX_STATEMENTS)
-    g_hash_table_remove_all (self->statements);
-  if (sqlite3_prepare_v3 (self->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL) != SQLITE_OK)
-    {
-      g_free (sql);
-      bb_sqlite_database_set_error (self, error);
-      return NULL;
-    }
-  g_hash_table_insert (self->statements, sql, statement);
-  return statement;
+  return statement != NULL ? statement : make_statement (self, g_strdup (text), g_strdup (text), error);
 }
 
 /* Runs a statement that gives no rows, and makes it ready for the next time. */
@@ -79,13 +130,14 @@ bb_sqlite_database_in_transaction (BbSqliteDatabase *self)
   return !sqlite3_get_autocommit (self->handle);
 }
 
+/* @value: must live until the statement has run */
 static void
 bind_value (sqlite3_stmt *statement, int position, BbColumnType type, GVariant *value)
 {
   switch (type)
     {
     case BB_COLUMN_TEXT:
-      sqlite3_bind_text (statement, position, g_variant_get_string (value, NULL), -1, SQLITE_TRANSIENT);
+      sqlite3_bind_text (statement, position, g_variant_get_string (value, NULL), -1, SQLITE_STATIC);
       break;
     case BB_COLUMN_INTEGER:
       sqlite3_bind_int64 (statement, position, g_variant_get_int64 (value));
@@ -123,86 +175,82 @@ read_value (sqlite3_stmt *statement, int position, BbColumnType type, GError **e
     }
 }
 
-/* The columns of @row in the table's order, so that rows of one shape share a statement. */
-static GPtrArray *
-list_columns (const BbTable *table, GVariant *row)
+static void
+bind_row (sqlite3_stmt *statement, const BbTable *table, const Row *row)
 {
-  GPtrArray *columns = g_ptr_array_new ();
+  int position = 1;
 
-  for (const BbColumn *column = table->columns; column->name != NULL; column++)
-    {
-      g_autoptr (GVariant) value = g_variant_lookup_value (row, column->name, NULL);
-
-      if (value != NULL)
-        g_ptr_array_add (columns, (gpointer) column);
-    }
-  return columns;
+  for (guint i = 0; i < MAX_COLUMNS; i++)
+    if ((row->present & (1u << i)) != 0)
+      bind_value (statement, position++, table->columns[i].type, row->values[i]);
 }
 
+/* "a", "b": those of @present from the column @first on, each in @format. */
 static void
-bind_columns (sqlite3_stmt *statement, GPtrArray *columns, GVariant *row)
+append_columns (GString *sql, const BbTable *table, guint present, guint first, const char *format,
+                const char *separator)
 {
-  for (guint i = 0; i < columns->len; i++)
-    {
-      const BbColumn *column = columns->pdata[i];
-      g_autoptr (GVariant) value = g_variant_lookup_value (row, column->name, NULL);
+  const char *before = "";
 
-      bind_value (statement, (int) i + 1, column->type, value);
-    }
+  for (guint i = first; i < MAX_COLUMNS; i++)
+    if ((present & (1u << i)) != 0)
+      {
+        g_string_append (sql, before);
+        for (const char *c = format; *c != '\0'; c++)
+          if (*c == '@')
+            g_string_append_printf (sql, "\"%s\"", table->columns[i].name);
+          else
+            g_string_append_c (sql, *c);
+        before = separator;
+      }
 }
 
 static char *
-make_put_sql (const BbTable *table, GPtrArray *columns)
+make_put_sql (const BbTable *table, guint present)
 {
   GString *sql = g_string_new (NULL);
-  const char *separator = "";
+  guint key = (1u << table->n_key) - 1;
 
   g_string_append_printf (sql, "INSERT INTO \"%s\" (", table->name);
-  for (guint i = 0; i < columns->len; i++)
-    g_string_append_printf (sql, "%s\"%s\"", i > 0 ? ", " : "", ((const BbColumn *) columns->pdata[i])->name);
+  append_columns (sql, table, present, 0, "@", ", ");
   g_string_append (sql, ") VALUES (");
-  for (guint i = 0; i < columns->len; i++)
-    g_string_append (sql, i > 0 ? ", ?" : "?");
+  append_columns (sql, table, present, 0, "?", ", ");
   g_string_append (sql, ") ON CONFLICT (");
-  for (guint i = 0; i < table->n_key; i++)
-    g_string_append_printf (sql, "%s\"%s\"", i > 0 ? ", " : "", table->columns[i].name);
-  g_string_append (sql, columns->len > table->n_key ? ") DO UPDATE SET " : ") DO NOTHING");
-  for (guint i = table->n_key; i < columns->len; i++, separator = ", ")
-    {
-      const BbColumn *column = columns->pdata[i];
+  append_columns (sql, table, key, 0, "@", ", ");
+  g_string_append (sql, present != key ? ") DO UPDATE SET " : ") DO NOTHING");
+  append_columns (sql, table, present, table->n_key, "@=excluded.@", ", ");
+  return g_string_free (sql, FALSE);
+}
 
-      g_string_append_printf (sql, "%s\"%s\"=excluded.\"%s\"", separator, column->name, column->name);
-    }
+static char *
+make_remove_sql (const BbTable *table, guint present)
+{
+  GString *sql = g_string_new (NULL);
+
+  g_string_append_printf (sql, "DELETE FROM \"%s\" WHERE ", table->name);
+  append_columns (sql, table, present, 0, "@=?", " AND ");
   return g_string_free (sql, FALSE);
 }
 
 static gboolean
-put_row (BbSqliteDatabase *self, const BbTable *table, GVariant *row, GError **error)
+write_row (BbSqliteDatabase *self, const BbStoreOperation *operation, GError **error)
 {
-  g_autoptr (GPtrArray) columns = list_columns (table, row);
-  sqlite3_stmt *statement = get_statement (self, make_put_sql (table, columns), error);
-
-  if (statement == NULL)
-    return FALSE;
-  bind_columns (statement, columns, row);
-  return run_statement (self, statement, error);
-}
-
-static gboolean
-remove_rows (BbSqliteDatabase *self, const BbTable *table, GVariant *key, GError **error)
-{
-  g_autoptr (GPtrArray) columns = list_columns (table, key);
-  g_autoptr (GString) sql = g_string_new (NULL);
+  const BbTable *table = operation->table;
+  char name[MAX_STATEMENT_NAME];
   sqlite3_stmt *statement;
+  g_auto (Row) row;
 
-  g_string_append_printf (sql, "DELETE FROM \"%s\"", table->name);
-  for (guint i = 0; i < columns->len; i++)
-    g_string_append_printf (sql, "%s\"%s\"=?", i > 0 ? " AND " : " WHERE ",
-                            ((const BbColumn *) columns->pdata[i])->name);
-  statement = get_statement (self, g_strdup (sql->str), error);
+  row_init (&row, table, operation->row);
+  g_snprintf (name, sizeof name, "%s %x %s", operation->remove ? "remove" : "put", row.present, table->name);
+  statement = g_hash_table_lookup (self->statements, name);
+  if (statement == NULL)
+    statement = make_statement (self, g_strdup (name),
+                                operation->remove ? make_remove_sql (table, row.present)
+                                                  : make_put_sql (table, row.present),
+                                error);
   if (statement == NULL)
     return FALSE;
-  bind_columns (statement, columns, key);
+  bind_row (statement, table, &row);
   return run_statement (self, statement, error);
 }
 
@@ -221,10 +269,8 @@ bb_sqlite_database_write (BbSqliteDatabase *self, BbStoreBatch *batch, GError **
   for (guint i = 0; i < batch->operations->len; i++)
     {
       BbStoreOperation *operation = batch->operations->pdata[i];
-      gboolean written = operation->remove ? remove_rows (self, operation->table, operation->row, error)
-                                           : put_row (self, operation->table, operation->row, error);
 
-      if (written)
+      if (write_row (self, operation, error))
         continue;
       if (!is_own_fault (sqlite3_errcode (self->handle))
           || !bb_sqlite_execute (self->handle, "ROLLBACK TO batch; RELEASE batch"))
@@ -261,21 +307,21 @@ append_condition (GString *sql, const BbColumn *column, GVariant *value)
 }
 
 static char *
-make_select_sql (const BbTable *table, GPtrArray *conditions, GVariant *where, const char *order_by)
+make_select_sql (const BbTable *table, const Row *conditions, const char *order_by)
 {
   GString *sql = g_string_new ("SELECT ");
+  const char *before = " WHERE ";
 
   for (const BbColumn *column = table->columns; column->name != NULL; column++)
     g_string_append_printf (sql, "%s\"%s\"", column > table->columns ? ", " : "", column->name);
   g_string_append_printf (sql, " FROM \"%s\"", table->name);
-  for (guint i = 0; i < conditions->len; i++)
-    {
-      const BbColumn *column = conditions->pdata[i];
-      g_autoptr (GVariant) value = g_variant_lookup_value (where, column->name, NULL);
-
-      g_string_append (sql, i > 0 ? " AND " : " WHERE ");
-      append_condition (sql, column, value);
-    }
+  for (guint i = 0; i < MAX_COLUMNS; i++)
+    if ((conditions->present & (1u << i)) != 0)
+      {
+        g_string_append (sql, before);
+        append_condition (sql, &table->columns[i], conditions->values[i]);
+        before = " AND ";
+      }
   if (order_by != NULL)
     g_string_append_printf (sql, " ORDER BY \"%s\"%s", order_by + (*order_by == '-'), *order_by == '-' ? " DESC" : "");
   g_string_append (sql, " LIMIT ?");
@@ -354,20 +400,19 @@ GPtrArray *
 bb_sqlite_database_select (BbSqliteDatabase *self, const BbTable *table, GVariant *where, const char *order_by,
                            gint64 limit, GError **error)
 {
-  g_autoptr (GPtrArray) conditions = where != NULL ? list_columns (table, where) : g_ptr_array_new ();
-  sqlite3_stmt *statement = get_statement (self, make_select_sql (table, conditions, where, order_by), error);
+  g_auto (Row) conditions = { 0 };
+  sqlite3_stmt *statement;
   GPtrArray *rows;
   int position = 1;
 
+  if (where != NULL)
+    row_init (&conditions, table, where);
+  statement = get_statement (self, make_select_sql (table, &conditions, order_by), error);
   if (statement == NULL)
     return NULL;
-  for (guint i = 0; i < conditions->len; i++)
-    {
-      const BbColumn *column = conditions->pdata[i];
-      g_autoptr (GVariant) value = g_variant_lookup_value (where, column->name, NULL);
-
-      position = bind_condition (statement, position, column, value);
-    }
+  for (guint i = 0; i < MAX_COLUMNS; i++)
+    if ((conditions.present & (1u << i)) != 0)
+      position = bind_condition (statement, position, &table->columns[i], conditions.values[i]);
   sqlite3_bind_int64 (statement, position, limit);
   rows = read_rows (self, table, statement, error);
   sqlite3_reset (statement);
