@@ -897,6 +897,37 @@ test_memory (Fixture *f, gconstpointer data)
   g_assert_false (bb_memory_store_has (f->world->store, &bb_table_slaves, "bot1"));
 }
 
+/* What changes while the store is busy is written once when it is not; info that was not written is written with the next. */
+static void
+test_memory_of_a_storm (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) first = NULL;
+  g_autoptr (BbScriptedLink) second = NULL;
+  guint n_commits;
+
+  apply_one (f);
+  bb_memory_store_set_failing (f->world->store, TRUE);
+  first = world_attach (f->world, "bot1");
+  bb_memory_store_set_failing (f->world->store, FALSE);
+  g_assert_false (bb_memory_store_has (f->world->store, &bb_table_slaves, "bot1"));
+  assert_warnings ("/state/bbhost.db: database or disk is full\n");
+
+  n_commits = bb_memory_store_count_commits (f->world->store);
+  bb_memory_store_set_hanging (f->world->store, TRUE);
+  bb_scripted_link_lose (first);
+  world_turn (f->world);
+  second = world_attach (f->world, "bot1");
+  bb_scripted_link_lose (second);
+  world_turn (f->world);
+  bb_memory_store_set_hanging (f->world->store, FALSE);
+  world_turn (f->world);
+  g_assert_cmpuint (bb_memory_store_count_commits (f->world->store), ==, n_commits + 2);
+
+  world_restart (f->world);
+  world_apply (f->world);
+  g_assert_cmpstr (info_text (f->world, "bot1", "version"), ==, "3.7");
+}
+
 /* One set for all slaves that have the same commands; a name that comes twice counts as it came last. */
 static void
 test_commands (Fixture *f, gconstpointer data)
@@ -926,6 +957,7 @@ main (int argc, char **argv)
 
   TEST ("/slave/attach/S1", test_attach);
   TEST ("/slave/commands", test_commands);
+  TEST ("/slave/memory/storm", test_memory_of_a_storm);
   TEST ("/slave/attach/S2-without-info", test_attach_without_info);
   TEST ("/slave/attach/setup-fails", test_setup_fails);
   TEST ("/slave/attach/setup-hangs", test_setup_hangs);

@@ -28,6 +28,7 @@ bb_slave_record_free (gpointer data)
   BbSlaveManager *self = record->manager;
 
   bb_slave_manager_leave_room_queue (record);
+  bb_slave_manager_leave_memory_queue (record);
   bb_slave_manager_free_acquisitions (record);
   bb_slave_manager_drop_newcomer (record, "the slave is gone");
   if (record->attachment != NULL && bb_attachment_is_ready (record->attachment))

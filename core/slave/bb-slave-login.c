@@ -239,6 +239,7 @@ informed (BbAttachment *attachment, GVariant *info, gpointer user_data)
   g_clear_pointer (&record->info, g_variant_unref);
   record->info = g_variant_ref (info);
   g_variant_get_data (record->info); /* one block of memory instead of a tree of small ones */
+  record->info_kept = FALSE;
   g_clear_pointer (&record->commands, bb_slave_commands_unref);
   record->commands = commands != NULL ? bb_slave_commands_ref (commands) : NULL;
   bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INFO);

@@ -25,6 +25,9 @@ struct _BbSlaveManager
   GHashTable *pool;        /* of builder lists */
   GQueue rooms;            /* of BbSlaveRecord that wait for room, linked by room_link */
   BbTimer room_timer;
+  GQueue to_remember;      /* of BbSlaveRecord whose row is to be written, linked by memory_link */
+  BbTimer memory_timer;
+  gboolean writing;        /* rows are on their way to the store */
   BbTimer leaving_timer;
   guint n_attached;
   gboolean applied;        /* at least once */
@@ -73,7 +76,10 @@ void bb_slave_manager_stopped_for_shutdown (BbSlaveRecord *record); /* there is 
 void bb_slave_manager_shutdown_timer_passed (BbTimer *timer, gpointer user_data);
 
 /* bb-slave-memory.c */
-void bb_slave_manager_remember (BbSlaveRecord *record);
+void bb_slave_manager_remember (BbSlaveRecord *record); /* from the loop */
+void bb_slave_manager_write_memory (BbSlaveManager *self); /* all that waits, now */
+void bb_slave_manager_memory_timer_passed (BbTimer *timer, gpointer user_data);
+void bb_slave_manager_leave_memory_queue (BbSlaveRecord *record);
 void bb_slave_manager_forget (BbSlaveRecord *record);
 void bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached); /* takes the row that waits for it */
 

@@ -290,6 +290,7 @@ bb_slave_manager_dispose (GObject *object)
 
   self->context.shutting_down = TRUE;
   bb_timer_stop (&self->room_timer);
+  bb_timer_stop (&self->memory_timer);
   bb_timer_stop (&self->leaving_timer);
   bb_timer_stop (&self->shutdown_timer);
   g_ptr_array_set_size (self->order, 0);
@@ -369,6 +370,7 @@ bb_slave_manager_new (const BbSlaveManagerParameters *parameters)
   self->context.state_directory = g_strdup (parameters->state_directory);
   self->store = g_object_ref (parameters->store);
   bb_timer_init (&self->room_timer, loop, bb_slave_manager_room_timer_passed, self);
+  bb_timer_init (&self->memory_timer, loop, bb_slave_manager_memory_timer_passed, self);
   bb_timer_init (&self->leaving_timer, loop, leaving_timer_passed, self);
   bb_timer_init (&self->shutdown_timer, loop, bb_slave_manager_shutdown_timer_passed, self);
   g_signal_connect (self->context.ledger, "row-changed", G_CALLBACK (row_changed_cb), self);

@@ -1,31 +1,118 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-slave-manager-private.h"
 
+#include "bb-log.h"
+
 /* What the store remembers of slaves: one row each in the table `slaves`, written when it changes, not with each
- * message. */
+ * message; once for all that changed while the batch before was on its way to the disk. */
+
+#define MAX_BATCH 1000
+
+static void
+add (GVariantBuilder *row, const char *column, GVariant *value)
+{
+  g_variant_builder_add_value (row, g_variant_new_dict_entry (g_variant_new_string (column), g_variant_new_variant (value)));
+}
+
+/* In the order of the table's columns. */
+static GVariant *
+make_row (BbSlaveRecord *record)
+{
+  GVariantBuilder row;
+
+  g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
+  add (&row, "name", g_variant_new_string (bb_slave_record_get_name (record)));
+  add (&row, "paused", g_variant_new_boolean (record->paused));
+  if (!record->info_kept)
+    {
+      add (&row, "info", bb_slave_get_info (record->slave));
+      add (&row, "commands",
+           g_variant_new_string (record->commands != NULL ? bb_slave_commands_get_text (record->commands) : ""));
+    }
+  record->info_kept = TRUE;
+  /* Those that the shutdown itself disconnects were attached when the daemon stopped. */
+  if (!record->manager->context.shutting_down)
+    add (&row, "attached", g_variant_new_boolean (bb_slave_record_is_attached (record)));
+  add (&row, "last_message_at", g_variant_new_int64 (bb_slave_get_last_message_at_us (record->slave)));
+  add (&row, "peer_address", g_variant_new_string (bb_slave_get_peer_address (record->slave)));
+  add (&row, "reported_missing", g_variant_new_boolean (record->missing.reported));
+  add (&row, "missing_since", g_variant_new_int64 (record->missing.since_us));
+  return g_variant_builder_end (&row);
+}
+
+static void
+rows_written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  GWeakRef *weak = user_data;
+  g_autoptr (BbSlaveManager) self = g_weak_ref_get (weak);
+  g_autoptr (GError) error = NULL;
+  gboolean written = bb_store_commit_finish (BB_STORE (source), result, &error);
+
+  g_weak_ref_clear (weak);
+  g_free (weak);
+  if (!written)
+    bb_log_host (G_LOG_LEVEL_WARNING, "%s", error->message);
+  if (self == NULL)
+    return;
+  self->writing = FALSE;
+  for (guint i = 0; !written && i < self->order->len; i++)
+    ((BbSlaveRecord *) g_ptr_array_index (self->order, i))->info_kept = FALSE;
+  if (self->to_remember.length > 0)
+    bb_timer_start_in (&self->memory_timer, 0);
+}
+
+static void
+write_batch (BbSlaveManager *self)
+{
+  BbStoreBatch *batch = bb_store_batch_new ();
+  GWeakRef *weak = g_new0 (GWeakRef, 1);
+  GList *link;
+
+  for (guint i = 0; i < MAX_BATCH && (link = g_queue_pop_head_link (&self->to_remember)) != NULL; i++)
+    {
+      BbSlaveRecord *record = link->data;
+
+      record->memory_link.data = NULL;
+      bb_store_batch_put (batch, &bb_table_slaves, make_row (record));
+    }
+  self->writing = TRUE;
+  g_weak_ref_init (weak, self);
+  bb_store_commit_async (self->store, batch, NULL, rows_written_cb, weak);
+}
+
+void
+bb_slave_manager_memory_timer_passed (BbTimer *timer, gpointer user_data)
+{
+  write_batch (user_data);
+}
+
+void
+bb_slave_manager_write_memory (BbSlaveManager *self)
+{
+  bb_timer_stop (&self->memory_timer);
+  while (self->to_remember.length > 0)
+    write_batch (self);
+}
 
 void
 bb_slave_manager_remember (BbSlaveRecord *record)
 {
   BbSlaveManager *self = record->manager;
-  GVariantDict row;
 
-  if (record->removed)
+  if (record->removed || record->memory_link.data != NULL)
     return;
-  g_variant_dict_init (&row, NULL);
-  g_variant_dict_insert (&row, "name", "s", bb_slave_record_get_name (record));
-  g_variant_dict_insert (&row, "paused", "b", record->paused);
-  g_variant_dict_insert_value (&row, "info", bb_slave_get_info (record->slave));
-  g_variant_dict_insert (&row, "commands", "s",
-                         record->commands != NULL ? bb_slave_commands_get_text (record->commands) : "");
-  /* Those that the shutdown itself disconnects were attached when the daemon stopped. */
-  if (!self->context.shutting_down)
-    g_variant_dict_insert (&row, "attached", "b", bb_slave_record_is_attached (record));
-  g_variant_dict_insert (&row, "last_message_at", "x", bb_slave_get_last_message_at_us (record->slave));
-  g_variant_dict_insert (&row, "peer_address", "s", bb_slave_get_peer_address (record->slave));
-  g_variant_dict_insert (&row, "reported_missing", "b", (gboolean) record->missing.reported);
-  g_variant_dict_insert (&row, "missing_since", "x", record->missing.since_us);
-  bb_store_put_async (self->store, &bb_table_slaves, g_variant_dict_end (&row), NULL, NULL, NULL);
+  record->memory_link.data = record;
+  g_queue_push_tail_link (&self->to_remember, &record->memory_link);
+  if (!self->writing && !bb_timer_is_running (&self->memory_timer))
+    bb_timer_start_in (&self->memory_timer, 0);
+}
+
+void
+bb_slave_manager_leave_memory_queue (BbSlaveRecord *record)
+{
+  if (record->memory_link.data != NULL)
+    g_queue_unlink (&record->manager->to_remember, &record->memory_link);
+  record->memory_link.data = NULL;
 }
 
 void
@@ -34,6 +121,8 @@ bb_slave_manager_forget (BbSlaveRecord *record)
   BbStoreBatch *batch = bb_store_batch_new ();
   GVariantDict key;
 
+  bb_slave_manager_leave_memory_queue (record);
+  record->info_kept = FALSE;
   g_variant_dict_init (&key, NULL);
   g_variant_dict_insert (&key, "name", "s", bb_slave_record_get_name (record));
   bb_store_batch_remove (batch, &bb_table_slaves, g_variant_dict_end (&key));
@@ -55,7 +144,10 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
     record->paused = paused;
   g_clear_pointer (&record->info, g_variant_unref);
   record->info = g_variant_lookup_value (row, "info", G_VARIANT_TYPE_VARDICT);
-  if (g_variant_lookup (row, "commands", "&s", &commands) && *commands != '\0')
+  if (record->info != NULL)
+    g_variant_get_data (record->info); /* one block of memory instead of a tree of small ones */
+  record->info_kept = g_variant_lookup (row, "commands", "&s", &commands);
+  if (*commands != '\0')
     record->commands = bb_slave_commands_get (commands);
   g_variant_lookup (row, "last_message_at", "x", &record->last_message_at_us);
   g_variant_lookup (row, "peer_address", "s", &record->peer_address);

@@ -18,6 +18,7 @@ close_all_links (BbSlaveManager *self)
       bb_slave_manager_drop_newcomer (record, reason->message);
       bb_slave_manager_drop_attachment (record, reason);
     }
+  bb_slave_manager_write_memory (self);
 }
 
 static void
@@ -88,6 +89,7 @@ bb_slave_manager_shutdown_async (BbSlaveManager *self, gint64 deadline_us, GAsyn
   self->shutdown_task = g_task_new (self, NULL, callback, user_data);
   g_task_set_source_tag (self->shutdown_task, bb_slave_manager_shutdown_async);
   self->stopping = g_hash_table_new (NULL, NULL);
+  bb_slave_manager_write_memory (self); /* who was detached before this does not count as attached until it */
   self->context.shutting_down = TRUE;
   bb_timer_start_at (&self->shutdown_timer, deadline_us);
   for (guint i = 0; i < self->order->len; i++)
