@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bb-error.h"
+#include "bb-log-trap.h"
 #include "bb-msgpack-peer.h"
 #include "bb-pb-peer.h"
 #include "bb-test.h"
@@ -29,6 +30,7 @@ typedef struct
   gboolean fail_transfer;
   gboolean answer_later;
   gboolean pause_in_output;
+  gboolean unanswered; /* the end of a command */
 } Fixture;
 
 static void
@@ -120,11 +122,6 @@ wait_done (Fixture *f, guint n_done)
   Wait wait = { f, n_done };
 
   bb_test_run_until_true (are_done, &wait);
-}
-
-static void
-ignore_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
 }
 
 static void
@@ -526,24 +523,185 @@ test_cannot_start (Fixture *f, gconstpointer data)
                       "uploadFile: blocksize: 655361 is not 1 to 655360");
 }
 
-/* Unlike one of PB such a slave lets run what runs when the connection ends: it is stopped as soon as it comes back. */
+/* Unlike one of PB such a slave lets run what runs when the connection ends: by the token of the old one, which is all that has to
+ * outlive us, it can be stopped over another. */
 static void
-test_orphans (Fixture *f, gconstpointer data)
+test_left_running (Fixture *f, gconstpointer data)
 {
+  g_autoptr (BbSlaveLink) old = NULL;
+  g_autofree char *token = NULL;
   g_autofree char *rest = NULL;
 
   start_shell (f);
+  token = g_strdup (bb_slave_link_get_command_token (f->link));
   rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"its connection was lost\"", f->id);
+  old = g_object_ref (f->link);
   bb_msgpack_peer_hang_up (f->peer);
   wait_done (f, 1);
   g_assert_cmpstr (f->told->str, ==, "done=the peer closed the connection");
+  g_assert_cmpstr (bb_slave_link_get_command_token (old), ==, token);
+
   bb_msgpack_peer_free (f->peer);
   log_in (f);
+  g_assert_cmpstr (bb_slave_link_get_command_token (f->link), !=, token);
+  prepare (f);
+  bb_slave_link_stop_commands (f->link, token);
   expect_request (f, "interrupt_command", rest);
-  bb_msgpack_peer_free (f->peer);
-  log_in (f); /* once */
-  bb_slave_link_ping_async (f->link, NULL, ignore_cb, NULL);
-  expect_request (f, "print", ", \"message\": \"ping\"");
+  answer (f, "@mv nothing");
+}
+
+static gboolean
+is_lost (gpointer user_data)
+{
+  Fixture *f = user_data;
+
+  return f->host->n_lost == f->host->links->len;
+}
+
+/* What nobody can have left need not be stopped. */
+static void
+test_left_nothing (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbSlaveLink) old = g_object_ref (f->link);
+
+  start_shell (f);
+  tell (f, "complete", "");
+  g_assert_nonnull (bb_slave_link_get_command_token (f->link));
+  bb_msgpack_peer_hang_up (f->peer);
+  bb_test_run_until_true (is_lost, f);
+  g_assert_null (bb_slave_link_get_command_token (old));
+}
+
+static void
+set_no_builders (Fixture *f)
+{
+  GAsyncResult *result = NULL;
+
+  bb_slave_link_set_builders_async (f->link, NULL, 0, NULL, bb_test_store_result, &result);
+  bb_test_run_until_result (&result);
+  g_assert_true (bb_slave_link_set_builders_finish (f->link, result, NULL));
+  g_object_unref (result);
+}
+
+/* A slave that runs two commands of one id mixes them up: while one runs that is over for us, no other gets its id. */
+static void
+test_ids (Fixture *f, gconstpointer data)
+{
+  g_autofree char *first = NULL;
+  g_autofree char *rest = NULL;
+
+  start_shell (f);
+  first = g_strdup (f->id);
+  tell (f, "complete", "");
+  start_shell (f);
+  g_assert_cmpstr (f->id, ==, first);
+  rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"its builder was taken from the slave\"", f->id);
+  set_no_builders (f);
+  expect_request (f, "interrupt_command", rest);
+  answer (f, "@mv nothing");
+  g_assert_true (set_builders (f, RC (0), NULL));
+  start_shell (f);
+  g_assert_cmpstr (f->id, !=, first);
+  tell (f, "complete", "");
+
+  bb_msgpack_peer_send (f->peer, "{'op': <'complete'>, 'seq_number': <int64 9>, 'command_id': <'%s'>}", first);
+  bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": \"no such command runs\", "
+                                   "\"is_exception\": true}");
+  start_shell (f);
+  g_assert_cmpstr (f->id, ==, first);
+  tell (f, "complete", "");
+}
+
+/* A command of the link itself: its start, what it tells, its end. The next one is started before that is answered. */
+static void
+pass_own (Fixture *f, const char *expected, const char *updates)
+{
+  expect_start (f, expected);
+  if (f->unanswered)
+    bb_msgpack_peer_expect (f->peer, NIL);
+  answer (f, "@mv nothing");
+  tell (f, "update", updates);
+  ask (f, "complete", "");
+  f->unanswered = TRUE;
+}
+
+#define STAT(MODE) ", 'args': <[<[<'stat'>, <[int64 " #MODE ", 2, 3]>]>, <[<'rc'>, <int64 0>]>]>"
+#define FILES(LIST) ", 'args': <[<[<'files'>, <" LIST ">]>, <[<'rc'>, <int64 0>]>]>"
+
+static void
+begin_leftovers (Fixture *f, const char *info, GAsyncResult **result)
+{
+  static const BbBuilderDir builders[] = { { (char *) "b1", (char *) "dir1" }, { (char *) "b2", (char *) "Dir2" } };
+  g_autoptr (GVariant) got = get_info (f, info);
+
+  expect_settings (f);
+  bb_slave_link_set_builders_async (f->link, builders, 2, NULL, bb_test_store_result, result);
+}
+
+static void
+end_leftovers (Fixture *f, GAsyncResult **result)
+{
+  bb_test_run_until_result (result);
+  g_assert_true (bb_slave_link_set_builders_finish (f->link, *result, NULL));
+  g_clear_object (result);
+  bb_msgpack_peer_expect (f->peer, NIL);
+  f->unanswered = FALSE;
+}
+
+/* Asked of the last first. Nothing but directories of the base directory that no builder has is removed, and never "info". */
+static void
+test_leftovers (Fixture *f, gconstpointer data)
+{
+  GAsyncResult *result = NULL;
+
+  begin_leftovers (f, "{'basedir': <'/srv/w'>, 'system': <'posix'>, 'delete_leftover_dirs': <true>}", &result);
+  pass_own (f, "\"command_name\": \"listdir\", \"args\": {\"path\": \"/srv/w\"}",
+            FILES ("['info', 'dir1', 'dir2', 'Dir2', 'old', 'twistd.log', '..', '.', '', '../x', 'a\\\\b', '/etc', 'gone', 'link']"));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/link\"}", STAT (0120777));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/gone\"}", RC (2));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/twistd.log\"}", STAT (0100644));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/old\"}", STAT (040755));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/dir2\"}", STAT (040700));
+  pass_own (f, "\"command_name\": \"rmdir\", \"args\": {\"paths\": [\"/srv/w/old\", \"/srv/w/dir2\"]}", RC (0));
+  pass_own (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/srv/w/dir1\", \"/srv/w/Dir2\"]}", RC (0));
+  end_leftovers (f, &result);
+}
+
+/* Where "DIR1" is "dir1". */
+static void
+test_leftovers_windows (Fixture *f, gconstpointer data)
+{
+  GAsyncResult *result = NULL;
+
+  begin_leftovers (f, "{'basedir': <'D:w'>, 'system': <'nt'>, 'delete_leftover_dirs': <int64 1>}", &result);
+  pass_own (f, "\"command_name\": \"listdir\", \"args\": {\"path\": \"D:w\"}", FILES ("['DIR1', 'dir2', 'INFO', 'C:x']"));
+  pass_own (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"D:w\\\\dir1\", \"D:w\\\\Dir2\"]}", RC (0));
+  end_leftovers (f, &result);
+}
+
+/* What can't be listed or removed stays, and the slave is of use all the same. */
+static void
+test_leftovers_fail (Fixture *f, gconstpointer data)
+{
+  static const char info[] = "{'basedir': <'/srv/w'>, 'system': <'posix'>, 'delete_leftover_dirs': <true>}";
+  static const char mkdir[] = "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/srv/w/dir1\", \"/srv/w/Dir2\"]}";
+  GAsyncResult *result = NULL;
+  g_autofree char *warnings = NULL;
+
+  begin_leftovers (f, info, &result);
+  pass_own (f, "\"command_name\": \"listdir\", \"args\": {\"path\": \"/srv/w\"}",
+            ", 'args': <[<[<'files'>, <['old']>]>, <[<'rc'>, <int64 13>]>]>");
+  pass_own (f, mkdir, RC (0));
+  end_leftovers (f, &result);
+  begin_leftovers (f, info, &result);
+  pass_own (f, "\"command_name\": \"listdir\", \"args\": {\"path\": \"/srv/w\"}", FILES ("['old']"));
+  pass_own (f, "\"command_name\": \"stat\", \"args\": {\"path\": \"/srv/w/old\"}", STAT (040755));
+  pass_own (f, "\"command_name\": \"rmdir\", \"args\": {\"paths\": [\"/srv/w/old\"]}", RC (1));
+  pass_own (f, mkdir, RC (0));
+  end_leftovers (f, &result);
+  warnings = bb_log_trap_take_warnings ();
+  g_assert_cmpstr (warnings, ==, "slave w1: can't list its own directory: nothing is removed there (delete_leftover_dirs)\n"
+                                 "slave w1: could not remove all directories that belong to no builder (delete_leftover_dirs)\n");
 }
 
 /* And when it is we who end it, before that. */
@@ -640,6 +798,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  bb_log_trap_install ();
   ADD ("/msgpack/link/info", test_info);
   ADD ("/msgpack/link/info/fails", test_info_fails);
   ADD ("/msgpack/link/builders", test_builders);
@@ -654,7 +813,12 @@ main (int argc, char **argv)
   ADD ("/msgpack/link/paths", test_paths);
   ADD ("/msgpack/link/windows", test_windows);
   ADD ("/msgpack/link/cannot-start", test_cannot_start);
-  ADD ("/msgpack/link/orphans", test_orphans);
+  ADD ("/msgpack/link/left-running", test_left_running);
+  ADD ("/msgpack/link/left-nothing", test_left_nothing);
+  ADD ("/msgpack/link/ids", test_ids);
+  ADD ("/msgpack/link/leftovers", test_leftovers);
+  ADD ("/msgpack/link/leftovers/windows", test_leftovers_windows);
+  ADD ("/msgpack/link/leftovers/fail", test_leftovers_fail);
   ADD ("/msgpack/link/close", test_close);
   ADD ("/msgpack/link/refused", test_refused);
   ADD ("/msgpack/link/ping-and-shutdown", test_ping_and_shutdown);

@@ -947,6 +947,38 @@ test_commands (Fixture *f, gconstpointer data)
   g_assert_cmpstr (text, ==, "{}");
 }
 
+/* What a connection may have left running is stopped over the next one, after a crash, too. */
+static void
+test_left_running (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) first = NULL;
+  g_autoptr (BbScriptedLink) second = NULL;
+  g_autoptr (BbScriptedLink) third = NULL;
+  g_autoptr (BbScriptedLink) fourth = NULL;
+
+  apply_one (f);
+  bb_scripted_link_set_next_token ("one");
+  first = world_attach (f->world, "bot1");
+  g_assert_cmpstr (bb_scripted_link_get_stopped (first), ==, "");
+  world_restart (f->world);
+  world_apply (f->world);
+  bb_scripted_link_set_next_token ("two");
+  second = world_attach (f->world, "bot1");
+  g_assert_cmpstr (bb_scripted_link_get_stopped (second), ==, "one ");
+  bb_scripted_link_lose (second);
+  bb_scripted_link_set_next_token ("three");
+  third = world_attach (f->world, "bot1");
+  g_assert_cmpstr (bb_scripted_link_get_stopped (third), ==, "two ");
+  bb_scripted_link_set_token (third, NULL); /* nothing ran */
+  bb_scripted_link_lose (third);
+  world_turn (f->world);
+  world_restart (f->world);
+  world_apply (f->world);
+  bb_scripted_link_set_next_token (NULL);
+  fourth = world_attach (f->world, "bot1");
+  g_assert_cmpstr (bb_scripted_link_get_stopped (fourth), ==, "");
+}
+
 #define TEST(PATH, FUNC) g_test_add (PATH, Fixture, NULL, set_up, FUNC, tear_down)
 
 int
@@ -990,5 +1022,6 @@ main (int argc, char **argv)
   TEST ("/slave/reload/D4-S15-diff", test_diff);
   TEST ("/slave/verbs", test_verbs);
   TEST ("/slave/memory", test_memory);
+  TEST ("/slave/memory/left-running", test_left_running);
   return g_test_run ();
 }

@@ -127,6 +127,25 @@ bb_slave_link_shutdown_finish (BbSlaveLink *self, GAsyncResult *result, GError *
   return BB_SLAVE_LINK_GET_IFACE (self)->shutdown_finish (self, result, error);
 }
 
+const char *
+bb_slave_link_get_command_token (BbSlaveLink *self)
+{
+  g_return_val_if_fail (BB_IS_SLAVE_LINK (self), NULL);
+
+  return BB_SLAVE_LINK_GET_IFACE (self)->get_command_token != NULL
+           ? BB_SLAVE_LINK_GET_IFACE (self)->get_command_token (self)
+           : NULL;
+}
+
+void
+bb_slave_link_stop_commands (BbSlaveLink *self, const char *token)
+{
+  g_return_if_fail (BB_IS_SLAVE_LINK (self));
+
+  if (BB_SLAVE_LINK_GET_IFACE (self)->stop_commands != NULL)
+    BB_SLAVE_LINK_GET_IFACE (self)->stop_commands (self, token);
+}
+
 BbRemoteCommand *
 bb_slave_link_start_command (BbSlaveLink *self, const char *builder, const char *name, GVariant *args,
                              const BbCommandEvents *events, gpointer user_data, GError **error)

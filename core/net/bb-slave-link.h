@@ -62,6 +62,9 @@ struct _BbSlaveLinkInterface
   const char *(*get_peer_address) (BbSlaveLink *self);
   gint64 (*get_last_message_us) (BbSlaveLink *self);
 
+  const char *(*get_command_token) (BbSlaveLink *self);         /* NULL: its commands end with the connection */
+  void (*stop_commands) (BbSlaveLink *self, const char *token); /* NULL: likewise */
+
   void (*accept) (BbSlaveLink *self);
   void (*refuse) (BbSlaveLink *self, gboolean duplicate, const char *reason);
 
@@ -139,6 +142,24 @@ gboolean bb_slave_link_ping_finish (BbSlaveLink *self, GAsyncResult *result, GEr
 void bb_slave_link_shutdown_async (BbSlaveLink *self, GCancellable *cancellable, GAsyncReadyCallback callback,
                                    gpointer user_data);
 gboolean bb_slave_link_shutdown_finish (BbSlaveLink *self, GAsyncResult *result, GError **error);
+
+/**
+ * bb_slave_link_get_command_token:
+ *
+ * A msgpack slave lets its commands run on when the connection ends (worker-protocol 7.8). Whoever has this token, and it is fit to
+ * be stored, can stop them over a later connection, be it of a later life of the daemon.
+ *
+ * Returns: (nullable): %NULL when nothing can be left behind: over PB, or nothing ran when the connection was lost
+ */
+const char *bb_slave_link_get_command_token (BbSlaveLink *self);
+/**
+ * bb_slave_link_stop_commands:
+ * @token: of an earlier connection of the same slave
+ *
+ * Tells the slave to stop what that connection left running for those builders that it has now. After set_builders, before the first
+ * command; nothing happens to those that have ended.
+ */
+void bb_slave_link_stop_commands (BbSlaveLink *self, const char *token);
 
 /**
  * bb_slave_link_start_command:

@@ -17,4 +17,5 @@ libbbcore_la_SOURCES += %D%/msgpack/bb-msgpack-limits.h %D%/msgpack/bb-websocket
 	%D%/msgpack/bb-msgpack-session.c %D%/msgpack/bb-msgpack-session.h %D%/msgpack/bb-msgpack-login.c \
 	%D%/msgpack/bb-msgpack-arguments.c %D%/msgpack/bb-msgpack-arguments.h \
 	%D%/msgpack/bb-msgpack-command.c %D%/msgpack/bb-msgpack-command.h \
+	%D%/msgpack/bb-msgpack-directories.c %D%/msgpack/bb-msgpack-directories.h \
 	%D%/msgpack/bb-msgpack-link.c %D%/msgpack/bb-msgpack-link.h

@@ -47,6 +47,7 @@ bb_slave_record_free (gpointer data)
   g_free (record->peer_address);
   g_free (record->last_error);
   g_free (record->loss_reason);
+  g_free (record->command_token);
   g_free (record->room_error);
   bb_abstract_slave_set_record (record->slave, NULL);
   g_object_unref (record->slave);

@@ -191,6 +191,13 @@ note_loss (BbSlaveRecord *record, const GError *reason)
     bb_substantiation_lost (record->substantiation, under_build);
 }
 
+static void
+set_command_token (BbSlaveRecord *record, BbSlaveLink *link)
+{
+  g_free (record->command_token);
+  record->command_token = g_strdup (bb_slave_link_get_command_token (link));
+}
+
 /* The connection has ended, or is to be ended by us (@close). */
 static void
 end_attachment (BbSlaveRecord *record, const GError *reason, gboolean close)
@@ -204,6 +211,8 @@ end_attachment (BbSlaveRecord *record, const GError *reason, gboolean close)
     return;
   link = g_object_ref (bb_attachment_get_link (attachment));
   was_ready = bb_attachment_is_ready (attachment);
+  if (was_ready)
+    set_command_token (record, link);
   record->last_message_at_us = bb_attachment_get_last_message_at_us (attachment);
   bb_attachment_free (attachment);
   if (close)
@@ -255,16 +264,20 @@ static void
 ready (BbAttachment *attachment, gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
+  BbSlaveLink *link = bb_attachment_get_link (attachment);
   const char *version = NULL;
 
   g_variant_lookup (bb_slave_get_info (record->slave), "version", "&s", &version);
   bb_log_slave (G_LOG_LEVEL_MESSAGE, bb_slave_record_get_name (record), "attached from %s (%s, version %s)",
-                record->peer_address, bb_slave_link_get_protocol (bb_attachment_get_link (attachment)),
+                record->peer_address, bb_slave_link_get_protocol (link),
                 version != NULL ? version : "unknown");
   record->manager->n_attached++;
   record->graceful = record->excused = FALSE;
   record->retried_us = 0;
   bb_missing_watch_end (&record->missing);
+  if (record->command_token != NULL)
+    bb_slave_link_stop_commands (link, record->command_token);
+  set_command_token (record, link);
   bb_slave_manager_remember (record);
   if (record->substantiation != NULL)
     bb_substantiation_attached (record->substantiation);

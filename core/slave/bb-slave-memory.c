@@ -37,6 +37,7 @@ make_row (BbSlaveRecord *record)
   add (&row, "peer_address", g_variant_new_string (bb_slave_get_peer_address (record->slave)));
   add (&row, "reported_missing", g_variant_new_boolean (record->missing.reported));
   add (&row, "missing_since", g_variant_new_int64 (record->missing.since_us));
+  add (&row, "command_token", g_variant_new_string (record->command_token != NULL ? record->command_token : ""));
   return g_variant_builder_end (&row);
 }
 
@@ -136,6 +137,7 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
   GVariant *row = g_hash_table_lookup (remembered, bb_slave_record_get_name (record));
   gboolean paused = FALSE;
   const char *commands = "";
+  const char *token;
 
   *was_attached = FALSE;
   if (row == NULL)
@@ -151,6 +153,8 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
     record->commands = bb_slave_commands_get (commands);
   g_variant_lookup (row, "last_message_at", "x", &record->last_message_at_us);
   g_variant_lookup (row, "peer_address", "s", &record->peer_address);
+  if (g_variant_lookup (row, "command_token", "&s", &token) && *token != '\0')
+    record->command_token = g_strdup (token);
   g_variant_lookup (row, "attached", "b", was_attached);
   g_variant_lookup (row, "missing_since", "x", &record->missing.since_us);
   if (g_variant_lookup (row, "reported_missing", "b", &record->missing.reported))

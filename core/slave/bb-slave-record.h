@@ -32,6 +32,7 @@ typedef struct
   char *peer_address; /* of the last connection */
   char *last_error;
   char *loss_reason; /* of the last connection */
+  char *command_token; /* of the last connection: what it may have left running; NULL: nothing */
   char *room_error;   /* why there is no room */
   gint64 last_message_at_us; /* wall; of the last connection */
   gint64 state_since_us;     /* wall */

@@ -93,6 +93,7 @@ const BbTable bb_table_slaves = {
     { "peer_address", BB_COLUMN_TEXT },
     { "reported_missing", BB_COLUMN_BOOLEAN },
     { "missing_since", BB_COLUMN_INTEGER },
+    { "command_token", BB_COLUMN_TEXT }, /* of the last connection: by it what it left running can be stopped; or empty */
     { NULL },
   },
 };

@@ -481,7 +481,7 @@ class Worker:
         return [release for release, program in cls.PROGRAMS.items()
                 if program and (not wire.tls or cls.has_tls(release))]
 
-    def __init__(self, name, password, port, release='3', keepalive=600, maxdelay=2, wire=None):
+    def __init__(self, name, password, port, release='3', keepalive=600, maxdelay=2, wire=None, options=()):
         self.require(release)
         self.name, self.release = name, release
         self.dir = TempDir()
@@ -490,7 +490,7 @@ class Worker:
         self.process = None
         self.wire = wire or Wire('pb', False)
         subprocess.run([self.program, 'create-worker', '--keepalive=%d' % keepalive, '--maxdelay=%d' % maxdelay,
-                        *self.wire.worker_options(), self.base,
+                        *self.wire.worker_options(), *options, self.base,
                         '%s:%d' % ('localhost' if self.wire.tls else '127.0.0.1', port), name, password],
                        stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, check=True, env=program_environment())
         for info, text in (('admin', 'Ann Admin <ann@example.org>\n'), ('host', 'machine of %s\n' % name)):

@@ -95,6 +95,43 @@ class Restart(bbtest.Case):
         number = self.daemon.submit('fast')
         self.assertGreater(number, held)
 
+    def test_left_running(self):
+        """kill -9 in mid-build: what a worker still runs of the old build is stopped when it comes back, over each protocol"""
+        slaves = {'%s-%s' % (wire.protocol, release): (wire, release) for wire in bbtest.wires() if not wire.tls
+                  for release in bbtest.Worker.releases_for(wire)}
+        config = '[step mark]\ncommand=echo $$ >>%(prop:pids)s; while [ ! -e %(prop:pids)s.gate ]; do sleep 0.1; done\n'
+        config += ''.join('[slave %s]\npassword=passw0rd\n[builder on %s]\nslavenames=%s;\nsteps=mark;\n' % (name, name, name)
+                          for name in slaves)
+
+        def with_listeners(ports):
+            return config + ''.join(bbtest.Daemon.listener(None, protocol, ports[protocol], protocol=protocol)
+                                    for protocol in ('pb', 'msgpack'))
+        self.start_daemon(with_listeners({'pb': 0, 'msgpack': 0}))
+        for name, (wire, release) in slaves.items():
+            self.start_worker(name, 'passw0rd', self.daemon.ports[wire.protocol], release, wire=wire)
+        self.daemon.wait_attached(*slaves)
+        files = {name: self.daemon.dir('pids-' + name) for name in slaves}
+
+        def pids(name):
+            if not os.path.exists(files[name]):
+                return []
+            with open(files[name]) as f:
+                return [int(line) for line in f.read().split('\n')[:-1]]
+        for name in slaves:
+            self.daemon.submit('on ' + name, '-p', 'pids=' + files[name])
+            wait_until(lambda: len(pids(name)) == 1, 'a command on ' + name)
+        wait_until(lambda: all(b['state'] == 'running' for b in self.daemon.builds().values()), 'the builds to run')
+        self.daemon.configure(with_listeners(self.daemon.ports))
+        self.daemon.kill()
+        self.daemon.start()
+        for name in slaves:
+            wait_until(lambda: len(pids(name)) == 2, 'the command to run again on ' + name)
+            wait_until(lambda: not bbtest.is_alive(pids(name)[0]), 'the command of the old build to end on ' + name)
+            self.assertTrue(bbtest.is_alive(pids(name)[1]))
+            open(files[name] + '.gate', 'w').close()
+        wait_until(lambda: sorted(b['result'] for b in self.daemon.builds().values()) == len(slaves) * ['retry']
+                   + len(slaves) * ['success'], lambda: 'success of %s' % self.daemon.builds())
+
     def test_kill_many_times(self):
         """kill -9 again and again while builds are submitted and run: each ends in the end, none is lost"""
         self.start_daemon(STATIC + bbtest.Daemon.listener(None))

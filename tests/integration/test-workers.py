@@ -469,6 +469,45 @@ destination={d('host')}/never
         self.daemon.wait_build(again[0]['number'], state='finished', result='cancelled')
 
 
+class Leftovers(bbtest.Case):
+    CONFIG = '[step ok]\ncommand=echo done >made\n[builder stays]\nslavenames=*;\nsteps=ok;\n'
+    GOES = '[builder goes]\nslavenames=*;\nsteps=ok;\n'
+
+    def test_delete_leftover_dirs(self):
+        """a worker with delete_leftover_dirs has the directories of its builders and no others, over each protocol"""
+        slaves = {'%s-%s' % (wire.protocol, release): (wire, release) for wire in bbtest.wires() if not wire.tls
+                  for release in Worker.releases_for(wire)}
+        config = self.CONFIG + ''.join('[slave %s]\npassword=passw0rd\n' % name for name in ('keeps', *slaves))
+        config += ''.join(bbtest.Daemon.listener(None, protocol, protocol=protocol) for protocol in ('pb', 'msgpack'))
+        self.start_daemon(config + self.GOES)
+        workers = {name: Worker(name, 'passw0rd', self.daemon.ports[wire.protocol], release, wire=wire,
+                                options=('--delete-leftover-dirs',)) for name, (wire, release) in slaves.items()}
+        msgpack = bbtest.Wire('msgpack', False)
+        workers['keeps'] = Worker('keeps', 'passw0rd', self.daemon.ports['msgpack'], wire=msgpack)
+        for worker in workers.values():
+            self.addCleanup(worker.close)
+            for path in ('old/deep', 'stays/mine', 'goes'):
+                os.makedirs(os.path.join(worker.base, path))
+            os.symlink('/', os.path.join(worker.base, 'link'))
+            worker.start()
+        self.daemon.wait_attached(*workers)
+
+        def directories(name):
+            base = workers[name].base
+            return {entry for entry in os.listdir(base) if os.path.isdir(os.path.join(base, entry))
+                    and not os.path.islink(os.path.join(base, entry))} - {'bbhost-run'}
+        for name in slaves:
+            self.assertEqual(directories(name), {'info', 'stays', 'goes'}, name)
+        self.daemon.configure(config)
+        self.daemon.bbctl('reload')
+        for name in slaves:
+            wait_until(lambda: directories(name) == {'info', 'stays'}, lambda: '%s: %s' % (name, directories(name)))
+            self.daemon.build('stays', '--slave', name)
+            self.assertEqual(set(os.listdir(os.path.join(workers[name].base, 'stays'))), {'mine', 'build'}, name)
+            self.assertTrue(os.path.exists(os.path.join(workers[name].base, 'buildbot.tac')))
+        self.assertEqual(directories('keeps'), {'info', 'stays', 'goes', 'old'})
+
+
 ESSENTIAL = ('test_00_both_releases', 'test_01_attached_with_their_info', 'test_03_run_is_like_ssh',
              'test_05_environment_and_directories', 'test_08_cancel', 'test_11_files', 'test_17_ping', 'test_18_duplicate',
              'test_19_refused', 'test_21_graceful_shutdown')

@@ -13,6 +13,7 @@ enum
 };
 
 static guint n_alive;
+static const char *next_token;
 
 struct _BbScriptedLink
 {
@@ -28,6 +29,8 @@ struct _BbScriptedLink
   char *refusal;
   char *close_reason;
   gint64 last_message_us;
+  const char *token;
+  GString *stopped; /* tokens */
   gboolean accepted;
   gboolean closed;
 };
@@ -119,6 +122,18 @@ get_last_message_us (BbSlaveLink *link)
   return BB_SCRIPTED_LINK (link)->last_message_us;
 }
 
+static const char *
+get_command_token (BbSlaveLink *link)
+{
+  return BB_SCRIPTED_LINK (link)->token;
+}
+
+static void
+stop_commands (BbSlaveLink *link, const char *token)
+{
+  g_string_append_printf (BB_SCRIPTED_LINK (link)->stopped, "%s ", token);
+}
+
 static void
 accept_login (BbSlaveLink *link)
 {
@@ -205,6 +220,8 @@ bb_scripted_link_iface_init (BbSlaveLinkInterface *iface)
   iface->get_protocol = get_protocol;
   iface->get_peer_address = get_peer_address;
   iface->get_last_message_us = get_last_message_us;
+  iface->get_command_token = get_command_token;
+  iface->stop_commands = stop_commands;
   iface->accept = accept_login;
   iface->refuse = refuse;
   iface->get_info_async = get_info_async;
@@ -229,6 +246,7 @@ bb_scripted_link_finalize (GObject *object)
   g_variant_unref (self->info);
   bb_slave_commands_unref (self->commands);
   g_string_free (self->builders, TRUE);
+  g_string_free (self->stopped, TRUE);
   g_free (self->peer_address);
   g_free (self->refusal);
   g_free (self->close_reason);
@@ -247,6 +265,8 @@ bb_scripted_link_init (BbScriptedLink *self)
   n_alive++;
   self->open_calls = g_ptr_array_new_with_free_func (g_object_unref);
   self->builders = g_string_new (NULL);
+  self->stopped = g_string_new (NULL);
+  self->token = next_token;
   self->info = g_variant_ref_sink (
     g_variant_new_parsed ("{'admin': <'Ann <ann@example.org>'>, 'version': <'3.7'>, 'system': <'posix'>}"));
   self->commands = bb_slave_commands_get ("shell\t3.1\n");
@@ -278,6 +298,24 @@ void
 bb_scripted_link_set_last_message_us (BbScriptedLink *self, gint64 loop_us)
 {
   self->last_message_us = loop_us;
+}
+
+void
+bb_scripted_link_set_next_token (const char *token)
+{
+  next_token = token;
+}
+
+void
+bb_scripted_link_set_token (BbScriptedLink *self, const char *token)
+{
+  self->token = token;
+}
+
+const char *
+bb_scripted_link_get_stopped (BbScriptedLink *self)
+{
+  return self->stopped->str;
 }
 
 void

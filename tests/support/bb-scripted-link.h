@@ -21,6 +21,9 @@ BbScriptedLink *bb_scripted_link_new (const char *peer_address);
 void bb_scripted_link_set_manner (BbScriptedLink *self, const char *call, BbLinkManner manner);
 void bb_scripted_link_set_info (BbScriptedLink *self, GVariant *info);
 void bb_scripted_link_set_last_message_us (BbScriptedLink *self, gint64 loop_us);
+/* Of this one, and of those that are made from now on; static; NULL, as at first: nothing can be left running */
+void bb_scripted_link_set_token (BbScriptedLink *self, const char *token);
+void bb_scripted_link_set_next_token (const char *token);
 /* Open calls fail as the link's own time limit would make them. */
 void bb_scripted_link_time_out (BbScriptedLink *self);
 /* The connection ends. */
@@ -33,6 +36,7 @@ gboolean bb_scripted_link_was_accepted (BbScriptedLink *self);
 const char *bb_scripted_link_get_refusal (BbScriptedLink *self); /* "duplicate: …" when it ends the slave's process */
 const char *bb_scripted_link_get_close_reason (BbScriptedLink *self);
 const char *bb_scripted_link_get_builders (BbScriptedLink *self); /* "name=dir " … of the last list */
+const char *bb_scripted_link_get_stopped (BbScriptedLink *self);  /* tokens: "one two " */
 guint bb_scripted_link_count (BbScriptedLink *self, const char *call);
 guint bb_scripted_link_count_alive (void); /* objects that have not been finalised */
 

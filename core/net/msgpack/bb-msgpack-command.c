@@ -13,6 +13,7 @@ typedef struct
   gint64 read_number; /* of the request for the block that is under way */
   BbMsgpackCommandEnded ended;
   gpointer ended_data;
+  gboolean is_gone; /* the slave does not have it any more, or never had */
 } MsgpackCommand;
 
 void
@@ -65,6 +66,12 @@ const char *
 bb_msgpack_command_get_id (BbRemoteCommand *command)
 {
   return ((MsgpackCommand *) command)->id;
+}
+
+gboolean
+bb_msgpack_command_is_gone (BbRemoteCommand *command)
+{
+  return ((MsgpackCommand *) command)->is_gone;
 }
 
 /* [TEXT, POSITIONS, TIMES]: where its lines end is seen in the text itself. */
@@ -164,6 +171,7 @@ complete (BbRemoteCommand *self, const msgpack_object *failure)
   g_autoptr (GError) error = NULL;
   g_autofree char *text = NULL;
 
+  ((MsgpackCommand *) self)->is_gone = TRUE;
   if (!bb_msgpack_is_nil (failure))
     {
       text = bb_msgpack_dup_text (failure);
@@ -255,9 +263,12 @@ started_cb (BbMsgpackSession *session, const msgpack_object *result, const GErro
     return;
   /* It may still run one day, so that nothing else can be started there. */
   if (g_error_matches (error, BB_ERROR, BB_ERROR_TIMEOUT))
-    close_connection (user_data, error);
-  else
-    bb_remote_command_finish (user_data, error);
+    {
+      close_connection (user_data, error);
+      return;
+    }
+  ((MsgpackCommand *) user_data)->is_gone = g_error_matches (error, BB_ERROR, BB_ERROR_FAILED);
+  bb_remote_command_finish (user_data, error);
 }
 
 BbRemoteCommand *

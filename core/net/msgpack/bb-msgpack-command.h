@@ -17,6 +17,8 @@ BbRemoteCommand *bb_msgpack_command_start (BbMsgpackSession *session, const char
                                            GVariant *translated, const BbCommandEvents *events, gpointer user_data,
                                            BbMsgpackCommandEnded ended, gpointer ended_data);
 const char *bb_msgpack_command_get_id (BbRemoteCommand *command);
+/* The slave does not run it any more, or never did: whoever ended it, its id is free. */
+gboolean bb_msgpack_command_is_gone (BbRemoteCommand *command);
 /* A request that names it. */
 void bb_msgpack_command_receive (BbRemoteCommand *command, const BbMsgpackRequest *request);
 

@@ -6,6 +6,7 @@
 #include "bb-error.h"
 #include "bb-msgpack-arguments.h"
 #include "bb-msgpack-command.h"
+#include "bb-msgpack-directories.h"
 #include "bb-msgpack-limits.h"
 #include "bb-slave-info.h"
 
@@ -30,51 +31,71 @@ struct _BbMsgpackLink
   char *peer_address;
   char *name;
   BbMsgpackPlace place;
+  BbMsgpackDirectoriesWay way; /* of the directories of its builders */
   BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
-  GHashTable *builders; /* name → Builder, both owned */
-  GHashTable *running;  /* id → BbRemoteCommand; the id is the command's */
-  guint64 id_prefix;    /* an id counts for the life of the slave's process, whatever happens to us */
-  guint n_commands;
+  GHashTable *builders;  /* name → Builder, both owned */
+  GHashTable *running;   /* id → BbRemoteCommand; the id is the command's */
+  GHashTable *abandoned; /* ids of commands that the slave may still run, though they are over for us */
+  char *token;           /* what ids begin with */
+  guint n_own;           /* commands that belong to no builder */
   gboolean lost;
+  gboolean left_commands; /* … while commands ran */
 };
 
 static void bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface);
+static BbRemoteCommand *start_own (gpointer link, const char *name, GVariant *args, const BbCommandEvents *events,
+                                   gpointer user_data);
 
 G_DEFINE_FINAL_TYPE_WITH_CODE (BbMsgpackLink, bb_msgpack_link, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_msgpack_link_iface_init))
 
-/* Name of a slave → ids (GStrv) of the commands that ran when its connection ended. Unlike one of Perspective Broker such a slave
- * lets them run on (worker-protocol 7.8), beside the build that is tried again: they are stopped when it comes back. */
-static GHashTable *orphans;
-
-static void
-remember_orphans (BbMsgpackLink *self)
+/* No two commands that a slave's process runs may share an id (worker-protocol 7.4), whatever happens to us; and who has the token
+ * must be able to tell it. So it is made of the token, and of the builder, which runs one command at a time: a slave forgets an id
+ * before it says that the command is complete. @n tells apart what else would have the same. */
+static char *
+make_id (const char *token, guint n, const char *builder)
 {
-  g_autoptr (GStrvBuilder) ids = g_strv_builder_new ();
-  GHashTableIter iter;
-  const char *id;
+  return g_strdup_printf ("%s.%u.%s", token, n, builder);
+}
 
-  if (g_hash_table_size (self->running) == 0)
-    return;
-  if (orphans == NULL)
-    orphans = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_strfreev);
-  g_hash_table_iter_init (&iter, self->running);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &id, NULL))
-    g_strv_builder_add (ids, id);
-  g_hash_table_insert (orphans, g_strdup (self->name), g_strv_builder_end (ids));
+/* (transfer full) */
+static char *
+make_builder_id (BbMsgpackLink *self, const char *builder)
+{
+  char *id = make_id (self->token, 0, builder);
+
+  for (guint n = 1; g_hash_table_contains (self->abandoned, id); n++)
+    {
+      g_free (id);
+      id = make_id (self->token, n, builder);
+    }
+  return id;
 }
 
 static void
-stop_orphans (BbMsgpackLink *self)
+bb_msgpack_link_stop_commands (BbSlaveLink *link, const char *token)
 {
-  g_auto (GStrv) ids = NULL;
-  g_autofree char *name = NULL;
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+  GHashTableIter iter;
+  const char *builder;
 
-  if (orphans == NULL
-      || !g_hash_table_steal_extended (orphans, self->name, (gpointer *) &name, (gpointer *) &ids))
+  if (self->lost)
     return;
-  for (char **id = ids; *id != NULL; id++)
-    bb_msgpack_command_interrupt_id (self->session, *id, "its connection was lost");
+  g_hash_table_iter_init (&iter, self->builders);
+  while (g_hash_table_iter_next (&iter, (gpointer *) &builder, NULL))
+    {
+      g_autofree char *id = make_id (token, 0, builder);
+
+      bb_msgpack_command_interrupt_id (self->session, id, "its connection was lost");
+    }
+}
+
+static const char *
+bb_msgpack_link_get_command_token (BbSlaveLink *link)
+{
+  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
+
+  return !self->lost || self->left_commands ? self->token : NULL;
 }
 
 static void
@@ -101,8 +122,12 @@ request_cb (const BbMsgpackRequest *request, gpointer user_data)
   if (command != NULL)
     bb_msgpack_command_receive (command, request);
   else if (id != NULL)
-    /* One that is over, say: races are no reason to close. */
-    bb_msgpack_session_answer_exception (request->session, request->number, "no such command runs");
+    {
+      if (bb_msgpack_text_is (request->op, "complete"))
+        g_hash_table_remove (self->abandoned, id);
+      /* One that is over, say: races are no reason to close. */
+      bb_msgpack_session_answer_exception (request->session, request->number, "no such command runs");
+    }
   else
     bb_msgpack_session_answer_exception (request->session, request->number, "no such command exists");
 }
@@ -114,7 +139,7 @@ closed_cb (BbMsgpackSession *session, const GError *reason, gpointer user_data)
   g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
 
   self->lost = TRUE;
-  remember_orphans (self);
+  self->left_commands = g_hash_table_size (self->running) > 0;
   fail_commands (self, lost);
   g_signal_emit_by_name (self, "lost", lost);
   g_object_unref (self); /* the reference that the open connection was */
@@ -131,6 +156,8 @@ bb_msgpack_link_finalize (GObject *object)
   bb_msgpack_place_clear (&self->place);
   g_hash_table_unref (self->builders);
   g_hash_table_unref (self->running);
+  g_hash_table_unref (self->abandoned);
+  g_free (self->token);
   g_clear_pointer (&self->commands, bb_slave_commands_unref);
   g_free (self->peer_address);
   g_free (self->name);
@@ -156,8 +183,12 @@ static void
 bb_msgpack_link_init (BbMsgpackLink *self)
 {
   self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
+  guint64 random = 0;
+
   self->running = g_hash_table_new (g_str_hash, g_str_equal);
-  RAND_bytes ((guchar *) &self->id_prefix, sizeof self->id_prefix);
+  self->abandoned = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  RAND_bytes ((guchar *) &random, sizeof random);
+  self->token = g_strdup_printf ("%016" G_GINT64_MODIFIER "x", random);
 }
 
 BbMsgpackLink *
@@ -168,6 +199,8 @@ bb_msgpack_link_new (BbWebsocket *socket, const char *peer_address, const char *
   self->peer_address = g_strdup (peer_address);
   self->name = g_strdup (name);
   self->session = bb_msgpack_session_new (socket, &session_events, g_object_ref (self));
+  self->way = (BbMsgpackDirectoriesWay){
+    .session = self->session, .slave_name = self->name, .place = &self->place, .start = start_own };
   return self;
 }
 
@@ -189,13 +222,10 @@ bb_msgpack_link_get_last_message_us (BbSlaveLink *link)
   return bb_stream_get_last_input_us (bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session));
 }
 
+/* Its login is answered already. */
 static void
 bb_msgpack_link_accept (BbSlaveLink *link)
 {
-  BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-
-  if (!self->lost)
-    stop_orphans (self);
 }
 
 /* The slave comes again in two seconds, whatever it is told. */
@@ -278,10 +308,15 @@ static void
 take_place (BbMsgpackLink *self, const msgpack_object *map)
 {
   const msgpack_object *environment = bb_msgpack_lookup (map, "environ");
+  const msgpack_object *removes = bb_msgpack_lookup (map, "delete_leftover_dirs");
+  gint64 integer = 0;
 
   bb_msgpack_place_clear (&self->place);
   self->place.base = bb_msgpack_dup_text (bb_msgpack_lookup (map, "basedir"));
   self->place.windows = bb_msgpack_text_is (bb_msgpack_lookup (map, "system"), "nt");
+  self->way.remove_leftovers = removes != NULL
+                               && ((removes->type == MSGPACK_OBJECT_BOOLEAN && removes->via.boolean)
+                                   || (bb_msgpack_get_integer (removes, &integer) && integer != 0));
   self->place.home = bb_msgpack_dup_text (bb_msgpack_lookup (environment, self->place.windows ? "USERPROFILE" : "HOME"));
 }
 
@@ -367,6 +402,8 @@ command_ended (BbRemoteCommand *command, gpointer user_data)
   Builder *builder;
 
   g_hash_table_remove (self->running, bb_msgpack_command_get_id (command));
+  if (!bb_msgpack_command_is_gone (command))
+    g_hash_table_add (self->abandoned, g_strdup (bb_msgpack_command_get_id (command)));
   g_hash_table_iter_init (&iter, self->builders);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
     if (builder->command == command)
@@ -376,13 +413,13 @@ command_ended (BbRemoteCommand *command, gpointer user_data)
       }
 }
 
-/* @translated: (transfer full) */
+/* @id, @translated: (transfer full) */
 static BbRemoteCommand *
-start (BbMsgpackLink *self, const char *name, GVariant *args, GVariant *translated, const BbCommandEvents *events,
+start (BbMsgpackLink *self, char *id, const char *name, GVariant *args, GVariant *translated, const BbCommandEvents *events,
        gpointer user_data)
 {
   g_autoptr (GVariant) taken = translated;
-  g_autofree char *id = g_strdup_printf ("%016" G_GINT64_MODIFIER "x-%u", self->id_prefix, ++self->n_commands);
+  g_autofree char *taken_id = id;
   BbRemoteCommand *command = bb_msgpack_command_start (self->session, id, name, args, taken, events, user_data,
                                                        command_ended, self);
 
@@ -415,7 +452,7 @@ bb_msgpack_link_start_command (BbSlaveLink *link, const char *builder_name, cons
     translated = bb_msgpack_arguments_translate (&self->place, builder->directory, name, sunk, error);
   if (translated == NULL)
     return NULL;
-  builder->command = start (self, name, sunk, translated, events, user_data);
+  builder->command = start (self, make_builder_id (self, builder_name), name, sunk, translated, events, user_data);
   return builder->command;
 }
 
@@ -432,56 +469,16 @@ bb_msgpack_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes 
   bb_remote_command_give_block (command, block, error);
 }
 
-/* Builders: the slave knows of none; it is their directories that are made, by a command of our own. */
+/* Builders */
 
-static void
-ignore_output (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length,
-               gpointer user_data)
+/* One without a builder, for bb-msgpack-directories.h */
+static BbRemoteCommand *
+start_own (gpointer link, const char *name, GVariant *args, const BbCommandEvents *events, gpointer user_data)
 {
+  BbMsgpackLink *self = link;
+
+  return start (self, make_id (self->token, ++self->n_own, ""), name, args, args, events, user_data);
 }
-
-/* The task's data. */
-typedef struct
-{
-  BbRemoteCommand *command; /* NULL: it is over */
-  gboolean failed;
-} Making;
-
-static void
-mkdir_update (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
-{
-  Making *making = g_task_get_task_data (user_data);
-
-  if (g_str_equal (key, "rc"))
-    making->failed = g_variant_get_int64 (value) != 0;
-}
-
-static void
-mkdir_done (BbRemoteCommand *command, const GError *error, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Making *making = g_task_get_task_data (task);
-
-  making->command = NULL;
-  if (error != NULL)
-    g_task_return_error (task, g_error_copy (error));
-  else if (making->failed)
-    g_task_return_new_error (task, BB_ERROR, BB_ERROR_FAILED, "the slave cannot make the directories of its builders");
-  else
-    g_task_return_boolean (task, TRUE);
-}
-
-static void
-mkdir_cancelled_cb (GCancellable *cancellable, GTask *task)
-{
-  BbMsgpackLink *self = g_task_get_source_object (task);
-  Making *making = g_task_get_task_data (task);
-
-  if (making->command != NULL)
-    bb_msgpack_session_cancel_requests (self->session, making->command);
-}
-
-static const BbCommandEvents mkdir_events = { .output = ignore_output, .update = mkdir_update, .done = mkdir_done };
 
 /* One that is gone from the list while a command of it runs leaves that command to itself, as other slaves do. */
 static void
@@ -511,35 +508,15 @@ take_builders (BbMsgpackLink *self, const BbBuilderDir *builders, gsize n_builde
       }
 }
 
-/* (transfer full): of mkdir */
-static GVariant *
-list_directories (BbMsgpackLink *self)
+/* (transfer full) */
+static GStrv
+list_directories (const BbBuilderDir *builders, gsize n_builders)
 {
-  g_autoptr (GPtrArray) paths = g_ptr_array_new ();
-  GVariantDict args;
-  GHashTableIter iter;
-  Builder *builder;
+  g_autoptr (GStrvBuilder) names = g_strv_builder_new ();
 
-  g_hash_table_iter_init (&iter, self->builders);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
-    g_ptr_array_add (paths, builder->directory);
-  g_variant_dict_init (&args, NULL);
-  g_variant_dict_insert_value (&args, "paths",
-                               g_variant_new_strv ((const char *const *) paths->pdata, (gssize) paths->len));
-  return g_variant_ref_sink (g_variant_dict_end (&args));
-}
-
-/* @task: (transfer full) */
-static void
-make_directories (BbMsgpackLink *self, GTask *task)
-{
-  GVariant *args = list_directories (self);
-  Making *making = g_new0 (Making, 1);
-
-  g_task_set_task_data (task, making, g_free);
-  making->command = start (self, "mkdir", args, args, &mkdir_events, task);
-  if (g_task_get_cancellable (task) != NULL)
-    g_signal_connect_object (g_task_get_cancellable (task), "cancelled", G_CALLBACK (mkdir_cancelled_cb), task, 0);
+  for (gsize i = 0; i < n_builders; i++)
+    g_strv_builder_add (names, builders[i].builddir);
+  return g_strv_builder_end (names);
 }
 
 static void
@@ -561,10 +538,7 @@ bb_msgpack_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *build
   else
     {
       take_builders (self, builders, n_builders);
-      if (n_builders > 0)
-        make_directories (self, g_steal_pointer (&task));
-      else
-        g_task_return_boolean (task, TRUE);
+      bb_msgpack_directories_set_up (&self->way, list_directories (builders, n_builders), g_steal_pointer (&task));
     }
 }
 
@@ -657,6 +631,8 @@ bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface)
   iface->get_protocol = bb_msgpack_link_get_protocol;
   iface->get_peer_address = bb_msgpack_link_get_peer_address;
   iface->get_last_message_us = bb_msgpack_link_get_last_message_us;
+  iface->get_command_token = bb_msgpack_link_get_command_token;
+  iface->stop_commands = bb_msgpack_link_stop_commands;
   iface->accept = bb_msgpack_link_accept;
   iface->refuse = bb_msgpack_link_refuse;
   iface->get_info_async = bb_msgpack_link_get_info_async;
