@@ -31,7 +31,10 @@ int
 epoll_ctl (int fd, int operation, int watched_fd, struct epoll_event *event)
 {
   epoll_fd = fd;
-  watched = operation == EPOLL_CTL_DEL ? (struct epoll_event){ 0 } : *event;
+  if (operation == EPOLL_CTL_DEL)
+    watched.events = 0;
+  else
+    watched = *event;
   return 0;
 }
 
