@@ -45,6 +45,8 @@ static BbTestClock *test_clock;
 static BbLoop *loop;
 static BbLoginThrottle *throttle;
 static BbLoginHost *login_host;
+static BbStrangerLog *stranger_log;
+static BbStranger *stranger;
 
 /* --- the place among those who have not logged in */
 
@@ -55,16 +57,10 @@ struct _BbLoginTicket
 
 static BbLoginTicket ticket;
 
-const char *
-bb_login_ticket_get_address (BbLoginTicket *self)
+BbStranger *
+bb_login_ticket_get_stranger (BbLoginTicket *self)
 {
-  return "192.0.2.1:1234";
-}
-
-const char *
-bb_login_ticket_get_host (BbLoginTicket *self)
-{
-  return "192.0.2.1";
+  return stranger;
 }
 
 BbLoginThrottle *
@@ -495,6 +491,7 @@ end (Session *self)
     set_reading (self, TRUE);
   self->wire.ended = TRUE;
   bb_test_run_pending ();
+  bb_stranger_log_close (stranger_log);
   g_assert_true (self->ticket_released);
   if (self->link != NULL)
     g_assert_cmpuint (self->n_lost, ==, 1);
@@ -520,6 +517,8 @@ bb_fuzz_session_run (const BbFuzzProtocol *protocol, const guint8 *data, gsize s
     return;
   set_up_once (protocol);
   throttle = bb_login_throttle_new (loop);
+  stranger_log = bb_stranger_log_new (loop, "fuzz");
+  stranger = bb_stranger_new (stranger_log, "192.0.2.1", "192.0.2.1:1234");
   session = (Session){ .cancellable = g_cancellable_new (), .running = g_ptr_array_new () };
   protocol->begin (loop, fuzz_wire_open (&session.wire), &fuzz_wire_transport, &session.wire, &ticket, login_host,
                    30 * G_USEC_PER_SEC);
@@ -531,4 +530,6 @@ bb_fuzz_session_run (const BbFuzzProtocol *protocol, const guint8 *data, gsize s
   g_object_unref (session.cancellable);
   g_ptr_array_unref (session.running);
   g_clear_pointer (&throttle, bb_login_throttle_free);
+  g_clear_pointer (&stranger, bb_stranger_unref);
+  g_clear_pointer (&stranger_log, bb_stranger_log_unref);
 }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "bb-error.h"
+#include "bb-log-trap.h"
 #include "bb-login-throttle.h"
 #include "bb-pb-login-private.h"
 #include "bb-pb-peer.h"
@@ -218,6 +219,70 @@ test_throttle_is_bounded (Fixture *f, gconstpointer data)
   bb_test_clock_advance (f->clock, f->loop, 601);
   g_assert_cmpint (bb_login_throttle_reserve_us (throttle, "192.0.2.1", "name9999"), ==, 0);
   g_assert_cmpuint (bb_login_throttle_count (throttle), ==, 0);
+}
+
+static void
+ask_often (BbStranger *stranger, GLogLevelFlags level, guint n, guint expected)
+{
+  guint n_shown = 0;
+
+  for (guint i = 0; i < n; i++)
+    n_shown += bb_stranger_may_be_logged (stranger, level) ? 1 : 0;
+  g_assert_cmpuint (n_shown, ==, expected);
+}
+
+/* Names can be made up without end, so that what is logged must not depend on them. */
+static void
+test_log_is_bounded (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbStrangerLog) log = bb_stranger_log_new (f->loop, "main");
+  g_autoptr (BbStranger) loud = bb_stranger_new (log, "192.0.2.1", "192.0.2.1:1");
+  g_autoptr (BbStranger) other = bb_stranger_new (log, "192.0.2.2", "192.0.2.2:1");
+  g_autofree char *warnings = NULL;
+
+  ask_often (loud, G_LOG_LEVEL_WARNING, 1000, 10);
+  ask_often (other, G_LOG_LEVEL_WARNING, 3, 3);
+  ask_often (loud, G_LOG_LEVEL_INFO, 5, 5); /* on another account */
+  bb_test_clock_advance (f->clock, f->loop, 61);
+  warnings = bb_log_trap_take_warnings ();
+  g_assert_cmpstr (warnings, ==,
+                   "listener main: 990 more lines about refused peers, many of them about 192.0.2.1, are not shown\n");
+  ask_often (loud, G_LOG_LEVEL_WARNING, 1, 1);
+
+  for (guint i = 0; i < 1000; i++)
+    {
+      g_autofree char *host = g_strdup_printf ("198.51.100.%u", i);
+      g_autoptr (BbStranger) one = bb_stranger_new (log, host, host);
+
+      ask_often (one, G_LOG_LEVEL_WARNING, 1, i < 99);
+    }
+  bb_stranger_log_close (log);
+  g_free (warnings);
+  warnings = bb_log_trap_take_warnings ();
+  g_assert_true (g_str_has_prefix (warnings, "listener main: 901 more lines about refused peers, many of them about "));
+  ask_often (other, G_LOG_LEVEL_WARNING, 1, 0);
+}
+
+/* A1: a flood of failures, each with another name. */
+static void
+test_flood_of_names (Fixture *f, gconstpointer data)
+{
+  g_autofree char *warnings = NULL;
+
+  for (guint i = 0; i < 15; i++)
+    {
+      g_autofree char *name = g_strdup_printf ("name%u", i);
+      g_autoptr (BbPbPeer) peer = bb_pb_peer_new (f->port);
+
+      bb_pb_peer_login (peer, name, "pw");
+      bb_test_run_pending ();
+      bb_pb_peer_expect (peer, UNAUTHORIZED);
+    }
+  g_assert_nonnull (strstr (f->host->failures->str, "unknown name9, "));
+  g_assert_null (strstr (f->host->failures->str, "unknown name10, "));
+  bb_test_clock_advance (f->clock, f->loop, 61);
+  warnings = bb_log_trap_take_warnings ();
+  g_assert_cmpstr (warnings, ==, "listener main: 5 more lines about refused peers, many of them about 127.0.0.1, are not shown\n");
 }
 
 /* A2 */
@@ -445,6 +510,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  bb_log_trap_install ();
 #define ADD(path, func) g_test_add (path, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
   ADD ("/pb/login/right-password", test_right_password);
   ADD ("/pb/login/dialect-none", test_dialect_none);
@@ -455,6 +521,8 @@ main (int argc, char **argv)
   ADD ("/pb/login/delay-is-per-name", test_delay_is_per_name);
   ADD ("/pb/login/tries-wait-in-line", test_tries_wait_in_line);
   ADD ("/pb/login/throttle-is-bounded", test_throttle_is_bounded);
+  ADD ("/pb/login/log-is-bounded", test_log_is_bounded);
+  ADD ("/pb/login/A1-flood-of-names", test_flood_of_names);
   ADD ("/pb/login/time-limit", test_time_limit);
   ADD ("/pb/login/garbage", test_garbage);
   ADD ("/pb/login/too-many-bytes", test_too_many_bytes);

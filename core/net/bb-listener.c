@@ -45,6 +45,7 @@ struct _BbListener
   GQueue tickets;          /* of BbLoginTicket, the oldest first */
   GHashTable *per_address; /* host of the tickets → GQueue of them, the oldest first */
   BbLoginThrottle *throttle;
+  BbStrangerLog *log;
 };
 
 G_DEFINE_FINAL_TYPE (BbListener, bb_listener, G_TYPE_OBJECT)
@@ -52,24 +53,17 @@ G_DEFINE_FINAL_TYPE (BbListener, bb_listener, G_TYPE_OBJECT)
 struct _BbLoginTicket
 {
   BbListener *listener; /* not owned: a listener that goes evicts first */
-  char *address;
-  char *host;
+  BbStranger *stranger;
   GList in_all;
   GList in_address;
   BbEvictFunc evict;
   gpointer user_data;
 };
 
-const char *
-bb_login_ticket_get_address (BbLoginTicket *self)
+BbStranger *
+bb_login_ticket_get_stranger (BbLoginTicket *self)
 {
-  return self->address;
-}
-
-const char *
-bb_login_ticket_get_host (BbLoginTicket *self)
-{
-  return self->host;
+  return self->stranger;
 }
 
 BbLoginThrottle *
@@ -89,14 +83,14 @@ void
 bb_login_ticket_release (BbLoginTicket *self)
 {
   BbListener *listener = self->listener;
-  GQueue *same_address = g_hash_table_lookup (listener->per_address, self->host);
+  const char *host = bb_stranger_get_host (self->stranger);
+  GQueue *same_address = g_hash_table_lookup (listener->per_address, host);
 
   g_queue_unlink (&listener->tickets, &self->in_all);
   g_queue_unlink (same_address, &self->in_address);
   if (g_queue_is_empty (same_address))
-    g_hash_table_remove (listener->per_address, self->host);
-  g_free (self->address);
-  g_free (self->host);
+    g_hash_table_remove (listener->per_address, host);
+  bb_stranger_unref (self->stranger);
   g_free (self);
 }
 
@@ -131,8 +125,7 @@ issue_ticket (BbListener *self, const char *host, const char *address)
     }
   ticket = g_new0 (BbLoginTicket, 1);
   ticket->listener = self;
-  ticket->host = g_strdup (host);
-  ticket->address = g_strdup (address);
+  ticket->stranger = bb_stranger_new (self->log, host, address);
   ticket->in_all.data = ticket;
   ticket->in_address.data = ticket;
   g_queue_push_tail_link (&self->tickets, &ticket->in_all);
@@ -203,10 +196,12 @@ begin (BbListener *self, int fd, const struct sockaddr_storage *peer)
 
   if (self->tls != NULL)
     {
-      tls = bb_tls_connection_new (self->tls, fd, ticket->address);
+      tls = bb_tls_connection_new (self->tls, fd, ticket->stranger);
       if (tls == NULL)
         {
-          bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: no memory for TLS", ticket->address);
+          if (bb_stranger_may_be_logged (ticket->stranger, G_LOG_LEVEL_WARNING))
+            bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: no memory for TLS",
+                         bb_stranger_get_address (ticket->stranger));
           bb_login_ticket_release (ticket);
           close (fd);
           return;
@@ -361,6 +356,7 @@ bb_listener_new (BbLoop *loop, const char *name, const char *protocol, const cha
       return NULL;
     }
   self->throttle = bb_login_throttle_new (loop);
+  self->log = bb_stranger_log_new (loop, name);
   bb_timer_init (&self->pause, loop, pause_over_cb, self);
   if (!bind_listener (self, address, port, error))
     return NULL;
@@ -410,6 +406,8 @@ bb_listener_close (BbListener *self)
   self->fd = -1;
   while (!g_queue_is_empty (&self->tickets))
     evict (g_queue_peek_head (&self->tickets), "the listener closes");
+  if (self->log != NULL)
+    bb_stranger_log_close (self->log);
 }
 
 static void
@@ -420,6 +418,7 @@ bb_listener_finalize (GObject *object)
   bb_listener_close (self);
   g_hash_table_unref (self->per_address);
   g_clear_pointer (&self->throttle, bb_login_throttle_free);
+  g_clear_pointer (&self->log, bb_stranger_log_unref);
   g_clear_pointer (&self->tls, bb_tls_context_unref);
   g_clear_object (&self->loop);
   g_free (self->name);

@@ -15,11 +15,13 @@ bb_login_dup_name (const char *bytes, gsize length)
 }
 
 static gboolean
-has_right_certificate (BbStream *stream, const char *name, const char *address)
+has_right_certificate (BbStream *stream, const char *name, BbStranger *stranger)
 {
   if (bb_stream_fits_name (stream, name))
     return TRUE;
-  bb_log_host (G_LOG_LEVEL_WARNING, "slave %s: the certificate that %s has shown is not for this name", name, address);
+  if (bb_stranger_may_be_logged (stranger, G_LOG_LEVEL_WARNING))
+    bb_log_host (G_LOG_LEVEL_WARNING, "slave %s: the certificate that %s has shown is not for this name", name,
+                 bb_stranger_get_address (stranger));
   return FALSE;
 }
 
@@ -28,17 +30,18 @@ bb_login_judge (BbLoginTicket *ticket, BbLoginHost *login_host, BbStream *stream
                 BbPasswordCheck check, gpointer user_data)
 {
   BbLoginThrottle *throttle = bb_login_ticket_get_throttle (ticket);
-  const char *host = bb_login_ticket_get_host (ticket);
-  const char *address = bb_login_ticket_get_address (ticket);
+  BbStranger *stranger = bb_login_ticket_get_stranger (ticket);
+  const char *host = bb_stranger_get_host (stranger);
   const char *password = bb_login_host_get_password (login_host, name);
   gboolean fits = check (password != NULL ? password : "nobody has this name", user_data);
 
-  if (fits && password != NULL && has_right_certificate (stream, name, address))
+  if (fits && password != NULL && has_right_certificate (stream, name, stranger))
     {
       bb_login_throttle_succeeded (throttle, host, name);
       return TRUE;
     }
   bb_login_throttle_failed (throttle, host, name);
-  bb_login_host_login_failed (login_host, name, password != NULL, address);
+  if (bb_stranger_may_be_logged (stranger, G_LOG_LEVEL_WARNING))
+    bb_login_host_login_failed (login_host, name, password != NULL, bb_stranger_get_address (stranger));
   return FALSE;
 }

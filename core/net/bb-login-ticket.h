@@ -3,6 +3,7 @@
 
 #include "bb-listener.h"
 #include "bb-login-throttle.h"
+#include "bb-stranger.h"
 #include "bb-stream.h"
 
 G_BEGIN_DECLS
@@ -17,9 +18,8 @@ typedef struct _BbLoginTicket BbLoginTicket;
  * gone then. */
 typedef void (*BbEvictFunc) (const char *why, gpointer user_data);
 
-const char *bb_login_ticket_get_address (BbLoginTicket *self); /* "192.0.2.1:1234" */
-/* Whose places it counts among: the address without the port, of IPv6 the /64 network. */
-const char *bb_login_ticket_get_host (BbLoginTicket *self);
+/* Who it is; it counts among the places of its host. */
+BbStranger *bb_login_ticket_get_stranger (BbLoginTicket *self);
 BbLoginThrottle *bb_login_ticket_get_throttle (BbLoginTicket *self); /* the listener's */
 void bb_login_ticket_set_evict (BbLoginTicket *self, BbEvictFunc evict, gpointer user_data);
 void bb_login_ticket_release (BbLoginTicket *self);

@@ -26,7 +26,7 @@ struct _BbTlsContext
 typedef struct
 {
   SSL *ssl;
-  char *address;
+  BbStranger *peer;
   gboolean broken; /* nothing may be sent any more, not even a farewell */
 } Connection;
 
@@ -138,7 +138,7 @@ bb_tls_context_load_client_ca (BbTlsContext *self, const char *path, GError **er
 }
 
 gpointer
-bb_tls_connection_new (BbTlsContext *context, int fd, const char *address)
+bb_tls_connection_new (BbTlsContext *context, int fd, BbStranger *peer)
 {
   SSL *ssl;
   Connection *self;
@@ -153,7 +153,7 @@ bb_tls_connection_new (BbTlsContext *context, int fd, const char *address)
   SSL_set_accept_state (ssl);
   self = g_new0 (Connection, 1);
   self->ssl = ssl;
-  self->address = g_strdup (address);
+  self->peer = bb_stranger_ref (peer);
   return self;
 }
 
@@ -162,14 +162,15 @@ static void
 log_failed_handshake (Connection *self, int error)
 {
   long verified = SSL_get_verify_result (self->ssl);
+  const char *address = bb_stranger_get_address (self->peer);
 
-  if (error != SSL_ERROR_SSL)
+  if (error != SSL_ERROR_SSL || !bb_stranger_may_be_logged (self->peer, G_LOG_LEVEL_INFO))
     return;
   if (verified != X509_V_OK)
-    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed: no TLS with its certificate: %s", self->address,
+    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed: no TLS with its certificate: %s", address,
                  X509_verify_cert_error_string (verified));
   else
-    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed: no TLS with it: %s", self->address, take_reason ());
+    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed: no TLS with it: %s", address, take_reason ());
 }
 
 /* After a call of the library that returned @result: as recv and send do. */
@@ -303,7 +304,7 @@ tls_free (gpointer transport)
     SSL_shutdown (self->ssl);
   ERR_clear_error ();
   SSL_free (self->ssl);
-  g_free (self->address);
+  bb_stranger_unref (self->peer);
   g_free (self);
 }
 

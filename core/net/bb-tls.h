@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "bb-stranger.h"
 #include "bb-stream.h"
 
 G_BEGIN_DECLS
@@ -24,8 +25,8 @@ gboolean bb_tls_context_load_private_key (BbTlsContext *self, const char *path, 
 /* From now on a peer must show a certificate that one of these has signed. */
 gboolean bb_tls_context_load_client_ca (BbTlsContext *self, const char *path, GError **error);
 
-/* The server's side of a handshake that goes on with what the stream reads and writes. @address: of the peer, for the log. */
+/* The server's side of a handshake that goes on with what the stream reads and writes. @peer: for the log. */
 extern const BbTransport bb_tls_transport;
-gpointer bb_tls_connection_new (BbTlsContext *context, int fd, const char *address); /* NULL: no memory */
+gpointer bb_tls_connection_new (BbTlsContext *context, int fd, BbStranger *peer); /* NULL: no memory */
 
 G_END_DECLS

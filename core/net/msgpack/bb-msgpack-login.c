@@ -14,7 +14,7 @@ typedef struct
   BbLoginTicket *ticket;
   BbLoginHost *login_host; /* not owned */
   BbTimer timer;           /* the login must be complete; or it is its turn */
-  char *address;
+  BbStranger *stranger;
   char *name;     /* NULL before the request */
   char *password; /* that it gave */
   gboolean deciding;
@@ -32,7 +32,7 @@ login_free (Login *self)
     OPENSSL_cleanse (self->password, strlen (self->password));
   g_free (self->password);
   g_free (self->name);
-  g_free (self->address);
+  bb_stranger_unref (self->stranger);
   g_free (self);
 }
 
@@ -83,7 +83,7 @@ welcome (Login *self)
   g_autoptr (BbMsgpackLink) link = NULL;
 
   bb_websocket_accept (socket);
-  link = bb_msgpack_link_new (socket, self->address, self->name);
+  link = bb_msgpack_link_new (socket, bb_stranger_get_address (self->stranger), self->name);
   bb_login_host_login (self->login_host, self->name, BB_SLAVE_LINK (link));
   login_free (self);
 }
@@ -143,7 +143,7 @@ request_cb (BbWebsocket *socket, const char *authorization, gpointer user_data)
       return;
     }
   wait_us = bb_login_throttle_reserve_us (bb_login_ticket_get_throttle (self->ticket),
-                                          bb_login_ticket_get_host (self->ticket), self->name);
+                                          bb_stranger_get_host (self->stranger), self->name);
   if (wait_us < 0)
     close_login (self, "too many logins of this name have failed");
   else
@@ -159,8 +159,10 @@ closed_cb (BbWebsocket *socket, const GError *reason, gpointer user_data)
   Login *self = user_data;
 
   /* One line for what a person may look for; those who just go are many and say nothing. */
-  if (!self->refused && g_error_matches (reason, BB_ERROR, BB_ERROR_PROTOCOL))
-    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed before login: %s", self->address, reason->message);
+  if (!self->refused && g_error_matches (reason, BB_ERROR, BB_ERROR_PROTOCOL)
+      && bb_stranger_may_be_logged (self->stranger, G_LOG_LEVEL_INFO))
+    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed before login: %s", bb_stranger_get_address (self->stranger),
+                 reason->message);
   login_free (self);
 }
 
@@ -175,12 +177,13 @@ bb_msgpack_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpoi
 
   self->ticket = ticket;
   self->login_host = login_host;
-  self->address = g_strdup (bb_login_ticket_get_address (ticket));
+  self->stranger = bb_stranger_ref (bb_login_ticket_get_stranger (ticket));
   bb_timer_init (&self->timer, loop, timer_cb, self);
   self->socket = bb_websocket_new (loop, fd, transport, transport_data, &login_events, self, &error);
   if (self->socket == NULL)
     {
-      bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", self->address, error->message);
+      if (bb_stranger_may_be_logged (self->stranger, G_LOG_LEVEL_WARNING))
+        bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", bb_stranger_get_address (self->stranger), error->message);
       login_free (self);
       return;
     }

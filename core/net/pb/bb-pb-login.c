@@ -20,7 +20,7 @@ typedef struct
   BbLoginHost *login_host; /* not owned */
   BbTimer timer;           /* the login must be complete; a refused peer must be gone */
   char *name;
-  char *address;
+  BbStranger *stranger;
   guint8 challenge[BB_PB_CHALLENGE_SIZE];
   gint64 challenger; /* 0 before login() */
   gboolean refused;
@@ -57,7 +57,7 @@ login_free (Login *self)
     bb_login_ticket_release (self->ticket);
   g_clear_pointer (&self->broker, bb_pb_broker_free);
   g_free (self->name);
-  g_free (self->address);
+  bb_stranger_unref (self->stranger);
   g_free (self);
 }
 
@@ -99,8 +99,10 @@ closed_cb (BbPbBroker *broker, const GError *reason, gpointer user_data)
   Login *self = user_data;
 
   /* One line for what a person may look for; those who just go are many and say nothing. */
-  if (!self->refused && g_error_matches (reason, BB_ERROR, BB_ERROR_PROTOCOL))
-    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed before login: %s", self->address, reason->message);
+  if (!self->refused && g_error_matches (reason, BB_ERROR, BB_ERROR_PROTOCOL)
+      && bb_stranger_may_be_logged (self->stranger, G_LOG_LEVEL_INFO))
+    bb_log_host (G_LOG_LEVEL_INFO, "connection from %s closed before login: %s", bb_stranger_get_address (self->stranger),
+                 reason->message);
   login_free (self);
 }
 
@@ -157,7 +159,7 @@ welcome (Login *self)
   g_autoptr (BbPbLink) link = NULL;
 
   bb_pb_broker_set_root (broker, NULL, NULL);
-  link = bb_pb_link_new (broker, self->address, self->bot, self->request);
+  link = bb_pb_link_new (broker, bb_stranger_get_address (self->stranger), self->bot, self->request);
   bb_login_host_login (self->login_host, self->name, BB_SLAVE_LINK (link));
   login_free (self);
 }
@@ -195,7 +197,7 @@ respond_cb (const BbPbCall *call, gpointer user_data)
   if (self->has_response)
     memcpy (self->response, response, MD5_SIZE);
   wait_us = bb_login_throttle_reserve_us (bb_login_ticket_get_throttle (self->ticket),
-                                          bb_login_ticket_get_host (self->ticket), self->name);
+                                          bb_stranger_get_host (self->stranger), self->name);
   if (wait_us < 0)
     {
       close_login (self, "too many logins of this name have failed");
@@ -244,12 +246,13 @@ bb_pb_login_begin (BbLoop *loop, int fd, const BbTransport *transport, gpointer 
 
   self->ticket = ticket;
   self->login_host = login_host;
-  self->address = g_strdup (bb_login_ticket_get_address (ticket));
+  self->stranger = bb_stranger_ref (bb_login_ticket_get_stranger (ticket));
   bb_timer_init (&self->timer, loop, timer_cb, self);
   self->broker = bb_pb_broker_new (loop, fd, transport, transport_data, &login_events, self, &error);
   if (self->broker == NULL)
     {
-      bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", self->address, error->message);
+      if (bb_stranger_may_be_logged (self->stranger, G_LOG_LEVEL_WARNING))
+        bb_log_host (G_LOG_LEVEL_WARNING, "connection from %s: %s", bb_stranger_get_address (self->stranger), error->message);
       login_free (self);
       return;
     }
