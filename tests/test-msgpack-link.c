@@ -318,6 +318,26 @@ test_info (Fixture *f, gconstpointer data)
 }
 
 static void
+test_info_limits (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GString) text = g_string_new ("{'basedir': <'/w'>, 'admin': <'x");
+  g_autoptr (GVariant) info = NULL;
+
+  for (guint i = 0; i < 3000; i++)
+    g_string_append (text, "\303\251");
+  g_string_append (text, "'>, 'worker_commands': <{'command': <'3.1'>");
+  for (guint i = 1; i < 150; i++)
+    g_string_append_printf (text, ", 'command%u': <'3.1'>", i);
+  g_string_append (text, "}>");
+  for (guint i = 0; i < 150; i++)
+    g_string_append_printf (text, ", 'key%u': <int64 %u>", i, i);
+  g_string_append_c (text, '}');
+  info = get_info (f, text->str);
+  expect_settings (f);
+  bb_test_check_info_is_cut (f->link, info);
+}
+
+static void
 test_info_fails (Fixture *f, gconstpointer data)
 {
   g_assert_null (get_info (f, "[int64 1]"));
@@ -801,6 +821,7 @@ main (int argc, char **argv)
   bb_log_trap_install ();
   ADD ("/msgpack/link/info", test_info);
   ADD ("/msgpack/link/info/fails", test_info_fails);
+  ADD ("/msgpack/link/info/limits", test_info_limits);
   ADD ("/msgpack/link/builders", test_builders);
   ADD ("/msgpack/link/shell", test_shell);
   ADD ("/msgpack/link/failures", test_failures);

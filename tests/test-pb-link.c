@@ -275,6 +275,29 @@ test_info_python3 (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bb_slave_commands_get_text (bb_slave_link_get_commands (f->link)), ==, "shell\t3.1\n");
 }
 
+static void
+test_info_limits (Fixture *f, gconstpointer data)
+{
+  GAsyncResult *result = NULL;
+  g_autoptr (GString) text = g_string_new ("(dictionary ((\"unicode\" \"admin\") (\"unicode\" \"x");
+  g_autoptr (GVariant) info = NULL;
+
+  for (guint i = 0; i < 3000; i++)
+    g_string_append (text, "\303\251");
+  g_string_append (text, "\")) ((\"unicode\" \"worker_commands\") (dictionary");
+  for (guint i = 0; i < 150; i++)
+    g_string_append_printf (text, " ((\"unicode\" \"command%u\") (\"unicode\" \"3.1\"))", i);
+  g_string_append (text, "))");
+  for (guint i = 0; i < 150; i++)
+    g_string_append_printf (text, " ((\"unicode\" \"key%u\") %u)", i, i);
+  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
+  g_string_append_c (text, ')');
+  answer (f, text->str);
+  info = finish_info (f, &result);
+  bb_test_check_info_is_cut (f->link, info);
+}
+
 /* S2, 0.8: another method, and version and commands apart. Text is then sent as bare strings. */
 static void
 test_info_python2 (Fixture *f, gconstpointer data)
@@ -1036,6 +1059,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 #define ADD(path, func) g_test_add (path, Fixture, NULL, fixture_set_up, func, fixture_tear_down)
+  ADD ("/pb/link/info/limits", test_info_limits);
   ADD ("/pb/link/info/python3", test_info_python3);
   ADD ("/pb/link/info/python2", test_info_python2);
   ADD ("/pb/link/info/fails", test_info_fails);

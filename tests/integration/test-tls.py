@@ -11,7 +11,7 @@ import warnings
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import bbtest  # noqa: E402
-from bbtest import Authority, Worker  # noqa: E402
+from bbtest import Authority, Worker, wait_until  # noqa: E402
 
 GREETING = b'\x02\x80\x02\x82pb\x04\x82none'
 
@@ -202,6 +202,24 @@ class Tls(Served):
         self.daemon.wait_attached('w1')
         self.daemon.wait_log(r'slave w2: the certificate that 127\.0\.0\.1:\d+ has shown is not for this name')
         self.assertFalse(self.daemon.slave('w2')['attached'])
+
+    def test_certificates_are_bounded(self):
+        """A peer's certificates may have 64 KiB, in both versions; more are not looked at"""
+        self.serve(client_ca=True)
+        certificate, key = self.authority.issue('w1')
+        with open(certificate) as f:
+            own = f.read()
+        size = len(ssl.PEM_cert_to_DER_cert(own))
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            for kib, served in ((56, True), (72, False)):
+                chain = self.files.write('chain.pem', own * (kib * 1024 // size))
+                if served:
+                    self.assertEqual(self.greeting(self.connect(self.context((chain, key), version))), GREETING)
+                    continue
+                with self.assertRaises((ssl.SSLError, OSError)):
+                    self.assertNotEqual(self.greeting(self.connect(self.context((chain, key), version))), b'')
+        wait_until(lambda: self.daemon.log().count('closed: no TLS with it: excessive message size') == 2,
+                   lambda: 'two refusals: %s' % self.daemon.log())
 
     def test_wrong_ways_at_once(self):
         """Half a handshake, silence, garbage and hanging up, while a slave attaches"""

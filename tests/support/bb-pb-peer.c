@@ -414,3 +414,17 @@ bb_test_login_host_new (void)
 {
   return g_object_new (BB_TYPE_TEST_LOGIN_HOST, NULL);
 }
+
+void
+bb_test_check_info_is_cut (BbSlaveLink *link, GVariant *info)
+{
+  GVariant *commands = bb_slave_commands_get_variant (bb_slave_link_get_commands (link));
+  const char *admin = "";
+
+  g_assert_true (g_variant_lookup (info, "admin", "&s", &admin));
+  g_assert_cmpuint (strlen (admin), ==, 4095);
+  g_assert_true (g_utf8_validate (admin, -1, NULL));
+  g_assert_true (g_str_has_prefix (admin, "x\303\251"));
+  g_assert_cmpuint (g_variant_n_children (info), ==, 99); /* the commands are the hundredth */
+  g_assert_cmpuint (g_variant_n_children (commands), ==, 100);
+}

@@ -52,4 +52,8 @@ struct _BbTestLoginHost
 
 BbTestLoginHost *bb_test_login_host_new (void); /* knows w1 with the password pw-one */
 
+/* That what is kept of a slave's info is within its limits: the slave sent "admin", "x" and 3000 times "\303\251"; beside it 150
+ * keys and 150 commands. */
+void bb_test_check_info_is_cut (BbSlaveLink *link, GVariant *info);
+
 G_END_DECLS
