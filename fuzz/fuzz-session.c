@@ -330,6 +330,7 @@ act_on_link (Session *self, guint8 action)
     case 'g': start (self, "b2", "glob", "{'path': <'*'>}"); break;
     case 'm': start (self, "b1", "rmdir", "{'dir': <['a', 'b']>}"); break;
     case 'G': give_all_blocks (self); break;
+    case 't': bb_slave_link_stop_commands (self->link, "0000000000000000"); break;
     case 'i': interrupt_all (self); break;
     case 'p': bb_slave_link_ping_async (self->link, self->cancellable, pinged_cb, self); break;
     case 'q': bb_slave_link_shutdown_async (self->link, self->cancellable, shut_down_cb, self); break;
