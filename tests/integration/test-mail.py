@@ -147,6 +147,8 @@ class Misbehaving:
 
     def close(self):
         self.closing.set()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)  # else the thread that waits would keep the port
         self.socket.close()
 
 
@@ -474,6 +476,51 @@ class Mail(bbtest.Case):
         daemon.start()
         wait_until(lambda: not os.listdir(cloud) and not daemon.json('instances'), 'its end')
         self.assertEqual(len(server.messages("can't be stopped")), 1)
+
+    def test_down_for_a_day(self):
+        """N10, M1, M4: two hundred slaves are missing while the server is down for a day: memory does not grow with the attempts,
+        each mail arrives once when it is back, and none after two restarts"""
+        if bbtest.is_sanitized():
+            self.skipTest('the sanitizer must be the first library of the process')
+        n, passed = 200, 0
+        down = self.misbehaving('connect', b'421 down')
+        self.daemon = daemon = bbtest.Daemon(
+            '[host]\nname=farm\nlogin_grace=1\n[slave bot-{1..%d}]\npassword=x\nmissing_timeout=60\n'
+            'notify_on_missing=bob@example.com\n' % n + NOTIFIER % {'port': down.port, 'more': ''} + bbtest.Daemon.listener(None))
+        self.addCleanup(self.close_daemon, daemon)
+        clock = {'LD_PRELOAD': os.path.join(bbtest.BUILDDIR, 'tests', 'integration', '.libs', 'clock-jumper.so'),
+                 'CLOCK_JUMP': daemon.dir('clock')}
+        daemon.start('--verbose', **clock)
+
+        def let_pass(seconds):
+            nonlocal passed
+            passed += seconds
+            daemon.dir.write('clock', '%d %d\n' % (passed, passed))
+            daemon.bbctl('status')
+
+        let_pass(2)
+        let_pass(60)
+        wait_until(lambda: daemon.log().count('was not sent') == n, 'the first attempts')
+        memory = bbtest.memory_kib(daemon.pid, 'RssAnon')
+        for attempt in range(2, 14):
+            let_pass(2 * 3600)  # more than the longest pause
+            wait_until(lambda: daemon.log().count('was not sent') == n * attempt, lambda: '%d attempts' % down.attempts)
+        grown = bbtest.memory_kib(daemon.pid, 'RssAnon') - memory
+        print('# %d KiB more after %d attempts' % (grown, down.attempts))
+        self.assertLess(grown, 1024)
+        down.close()
+        server = self.server(port=down.port)
+        let_pass(2 * 3600)
+        wait_until(lambda: len(server.mails) == n, lambda: '%d mails' % len(server.mails))
+        wait_until(lambda: daemon.log().count('notifier mail: sent') == n, 'their end')
+        for _ in range(2):
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start(**clock)
+            let_pass(2)
+            let_pass(24 * 3600)
+            self.assertEqual(daemon.slave('bot-1')['state'], 'missing')
+        self.assertEqual(len({message['Subject'] for message in server.messages()}), n)
+        self.assertEqual(len(server.mails), n)
 
     def test_faulty_peers(self):
         """N10: 4xx, 5xx, hangs and cut lines at every stage end in time, with what the server said, and block nobody"""
