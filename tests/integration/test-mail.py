@@ -66,11 +66,11 @@ smtpPort=%(port)d
 class Server:
     """aiosmtpd on a port that it chooses; keeps what it got. @pause: seconds before it says that it did."""
 
-    def __init__(self, port=0, pause=0, **options):
+    def __init__(self, port=0, pause=0, address='127.0.0.1', **options):
         self.mails, self.pause = [], pause
-        with socket.create_server(('127.0.0.1', port)) as probe:
+        with socket.create_server((address, port)) as probe:
             self.port = probe.getsockname()[1]
-        self.controller = Controller(self, hostname='127.0.0.1', port=self.port, **options)
+        self.controller = Controller(self, hostname=address, port=self.port, **options)
         self.controller.start()
 
     async def handle_DATA(self, _server, session, envelope):
@@ -282,16 +282,30 @@ class Mail(bbtest.Case):
         daemon.bbctl('reload')
         self.assertIn('550 nobody of that name', daemon.bbctl('notify-test', 'mail', 'me@example.org', expect=1).stderr)
 
+    @staticmethod
+    def check_login(_server, _session, _envelope, _mechanism, data):
+        good = isinstance(data, LoginPassword) and (data.login, data.password) == (b'bot', b's3cret')
+        return AuthResult(success=good, handled=False)
+
+    def test_plain_login(self):
+        """N9: to a host that is not this one the password goes in the clear when allow_plain_password says so, and else the
+        configuration is refused"""
+        server = self.server(address='127.0.0.2', authenticator=self.check_login, auth_required=True, auth_require_tls=False)
+        notifier = '[notifier mail]\ntype=smtp\nfromaddr=bot@example.org\nrelayhost=127.0.0.2\nsmtpPort=%d\nsmtpUser=bot\n' \
+                   'smtpPassword=s3cret\n' % server.port
+        daemon = self.start_daemon(CONFIG + notifier + 'allow_plain_password=true\n' + bbtest.Daemon.listener(None))
+        wait_until(lambda: server.messages('bot was lost'), 'the mail')
+        self.assertTrue(server.mails[0][2])
+        self.assertNotIn('s3cret', daemon.log(True))
+        daemon.configure(CONFIG + notifier + daemon.listener(port=daemon.port))
+        self.assertIn('smtpPassword: would be sent in the clear', daemon.bbctl('reload', expect=1).stderr)
+
     def test_tls_and_login(self):
         """N8, N9: STARTTLS with a certificate that fits, and a login over it"""
         directory = bbtest.TempDir()
         self.addCleanup(directory.remove)
         certificate, context = make_certificate(directory)
-
-        def check(_server, _session, _envelope, mechanism, data):
-            good = isinstance(data, LoginPassword) and (data.login, data.password) == (b'bot', b's3cret')
-            return AuthResult(success=good, handled=False)
-        server = self.server(tls_context=context, require_starttls=True, authenticator=check, auth_required=True)
+        server = self.server(tls_context=context, require_starttls=True, authenticator=self.check_login, auth_required=True)
         self.run_daemon(server.port, 'builders=\nuseTls=true\nsmtpUser=bot\nsmtpPassword=s3cret\n'
                                       'tls_ca_file=%s' % certificate)
         wait_until(lambda: server.messages('bot was lost'), 'the mail', 30)
@@ -722,11 +736,7 @@ class Mail(bbtest.Case):
         self.addCleanup(directory.remove)
         certificate, context = make_certificate(directory)
         password = directory.write('password', 's3cret\n')
-
-        def check(_server, _session, _envelope, mechanism, data):
-            good = isinstance(data, LoginPassword) and (data.login, data.password) == (b'bot', b's3cret')
-            return AuthResult(success=good, handled=False)
-        server = self.server(ssl_context=context, authenticator=check, auth_required=True, auth_require_tls=False)
+        server = self.server(ssl_context=context, authenticator=self.check_login, auth_required=True, auth_require_tls=False)
         daemon = self.run_daemon(server.port, 'builders=\nwatchedWorkers=nobody\nuseSmtps=true\nsmtpUser=bot\n'
                                  'smtpPassword_file=%s\ntls_ca_file=%s' % (password, certificate))
         daemon.bbctl('notify-test', 'mail', 'me@example.org')
