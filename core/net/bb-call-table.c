@@ -22,7 +22,7 @@ struct _BbCallTable
   BbStream *stream; /* not owned */
   BbCallFailed failed;
   gpointer owner;
-  GHashTable *calls; /* number → Call (owned) */
+  GPtrArray *calls; /* of Call (owned), in the order of their numbers, which only grow; NULL: none */
   gboolean ended;
 };
 
@@ -35,6 +35,45 @@ call_free (gpointer data)
   g_free (call);
 }
 
+static guint
+count (BbCallTable *self)
+{
+  return self->calls != NULL ? self->calls->len : 0;
+}
+
+/* Of the first call whose number is not below @number. */
+static guint
+find_index (BbCallTable *self, gint64 number)
+{
+  guint from = 0, to = count (self);
+
+  while (from < to)
+    {
+      guint middle = from + (to - from) / 2;
+
+      if (((Call *) self->calls->pdata[middle])->number < number)
+        from = middle + 1;
+      else
+        to = middle;
+    }
+  return from;
+}
+
+/* (transfer full) (nullable): it is none of the table's any more. A slave that is idle has no table. */
+static Call *
+steal_call (BbCallTable *self, gint64 number)
+{
+  guint index = find_index (self, number);
+  Call *call = index < count (self) ? self->calls->pdata[index] : NULL;
+
+  if (call == NULL || call->number != number)
+    return NULL;
+  g_ptr_array_steal_index (self->calls, index);
+  if (self->calls->len == 0)
+    g_clear_pointer (&self->calls, g_ptr_array_unref);
+  return call;
+}
+
 BbCallTable *
 bb_call_table_new (BbLoop *loop, BbStream *stream, BbCallFailed failed, gpointer owner)
 {
@@ -44,14 +83,13 @@ bb_call_table_new (BbLoop *loop, BbStream *stream, BbCallFailed failed, gpointer
   self->stream = stream;
   self->failed = failed;
   self->owner = owner;
-  self->calls = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, call_free);
   return self;
 }
 
 void
 bb_call_table_free (BbCallTable *self)
 {
-  g_hash_table_unref (self->calls);
+  g_clear_pointer (&self->calls, g_ptr_array_unref);
   g_free (self);
 }
 
@@ -60,7 +98,7 @@ fail (Call *call, const GError *error)
 {
   BbCallTable *self = call->table;
 
-  g_hash_table_steal (self->calls, &call->number);
+  steal_call (self, call->number);
   bb_timer_stop (&call->timer);
   if (call->answered != NULL)
     self->failed (self->owner, call->answered, error, call->user_data);
@@ -109,11 +147,13 @@ bb_call_table_add (BbCallTable *self, gint64 number, gint64 time_limit_us, gbool
   call->user_data = user_data;
   bb_timer_init (&call->timer, self->loop, time_passed_cb, call);
   bb_timer_start_in (&call->timer, self->ended ? 0 : time_limit_us);
-  g_hash_table_insert (self->calls, &call->number, call);
-  if (g_hash_table_size (self->calls) > BB_LINK_MAX_PENDING_CALLS)
+  if (self->calls == NULL)
+    self->calls = g_ptr_array_new_with_free_func (call_free);
+  g_ptr_array_add (self->calls, call);
+  if (self->calls->len > BB_LINK_MAX_PENDING_CALLS)
     {
       g_autoptr (GError) error = g_error_new (BB_ERROR, BB_ERROR_PROTOCOL, "the slave leaves %u calls unanswered",
-                                              g_hash_table_size (self->calls));
+                                              self->calls->len);
 
       bb_stream_close (self->stream, FALSE, error);
     }
@@ -122,61 +162,50 @@ bb_call_table_add (BbCallTable *self, gint64 number, gint64 time_limit_us, gbool
 gboolean
 bb_call_table_take (BbCallTable *self, gint64 number, GCallback *answered, gpointer *user_data)
 {
-  Call *call = g_hash_table_lookup (self->calls, &number);
+  Call *call = steal_call (self, number);
 
   if (call == NULL)
     return FALSE;
   *answered = call->answered;
   *user_data = call->user_data;
-  g_hash_table_remove (self->calls, &number);
+  call_free (call);
   return *answered != NULL;
 }
 
 void
 bb_call_table_cancel (BbCallTable *self, gpointer user_data)
 {
-  GHashTableIter iter;
-  Call *call;
+  for (guint i = 0; i < count (self); i++)
+    {
+      Call *call = self->calls->pdata[i];
 
-  g_hash_table_iter_init (&iter, self->calls);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &call))
-    if (call->user_data == user_data)
-      {
-        call->cancelled = TRUE;
-        bb_timer_start_in (&call->timer, 0);
-      }
+      if (call->user_data != user_data)
+        continue;
+      call->cancelled = TRUE;
+      bb_timer_start_in (&call->timer, 0);
+    }
 }
 
 void
 bb_call_table_forget (BbCallTable *self, gpointer user_data)
 {
-  GHashTableIter iter;
-  Call *call;
+  for (guint i = 0; i < count (self); i++)
+    {
+      Call *call = self->calls->pdata[i];
 
-  g_hash_table_iter_init (&iter, self->calls);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &call))
-    if (call->user_data == user_data)
-      call->answered = NULL;
+      if (call->user_data == user_data)
+        call->answered = NULL;
+    }
 }
 
 void
 bb_call_table_end (BbCallTable *self, const GError *reason)
 {
-  g_autofree gint64 **numbers = NULL;
-  g_autofree gint64 *all = NULL;
-  guint n;
+  guint n = count (self);
+  gint64 last = n > 0 ? ((Call *) self->calls->pdata[n - 1])->number : 0;
 
   self->ended = TRUE;
-  numbers = (gint64 **) g_hash_table_get_keys_as_array (self->calls, &n);
-  all = g_new (gint64, n + 1);
-  for (guint i = 0; i < n; i++)
-    all[i] = *numbers[i];
-  /* What one of them is told may end others. */
-  for (guint i = 0; i < n; i++)
-    {
-      Call *call = g_hash_table_lookup (self->calls, &all[i]);
-
-      if (call != NULL)
-        fail (call, reason);
-    }
+  /* What one of them is told may end others, and make new ones, which are not meant. */
+  while (count (self) > 0 && ((Call *) self->calls->pdata[0])->number <= last)
+    fail (self->calls->pdata[0], reason);
 }

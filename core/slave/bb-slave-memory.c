@@ -6,7 +6,7 @@
 /* What the store remembers of slaves: one row each in the table `slaves`, written when it changes, not with each
  * message; once for all that changed while the batch before was on its way to the disk. */
 
-#define MAX_BATCH 1000
+#define MAX_BATCH 100
 
 static void
 add (GVariantBuilder *row, const char *column, GVariant *value)

@@ -22,6 +22,7 @@ typedef enum
 
 typedef struct
 {
+  gint64 number;
   BbPbReceive receive;
   gpointer user_data;
 } Object;
@@ -43,7 +44,7 @@ struct _BbPbBroker
   guint n_messages;
 
   Object root;
-  GHashTable *objects; /* gint64 → Object (owned) */
+  GArray *objects; /* of Object, in the order of their numbers, which only grow */
   gint64 last_object;
   BbCallTable *calls;
   gint64 last_request;
@@ -200,6 +201,22 @@ get_request (BbJelly message, gint64 *request)
   return bb_jelly_nth (message, 1, &member) && bb_jelly_get_integer (member, request);
 }
 
+static int
+compare_objects (gconstpointer a, gconstpointer b)
+{
+  const Object *one = a, *other = b;
+
+  return one->number < other->number ? -1 : one->number > other->number;
+}
+
+static gboolean
+find_object (BbPbBroker *self, gint64 number, guint *index)
+{
+  const Object key = { .number = number };
+
+  return g_array_binary_search (self->objects, &key, compare_objects, index);
+}
+
 /* (message REQ OBJ METHOD WANT ARGS KWARGS) */
 static gboolean
 receive_call (BbPbBroker *self, BbJelly message, GError **error)
@@ -207,7 +224,8 @@ receive_call (BbPbBroker *self, BbJelly message, GError **error)
   BbPbCall call = { .broker = self };
   BbJelly object_name, member;
   gint64 number = 0, want;
-  Object *object = NULL;
+  Object object = { 0 };
+  guint index;
 
   if (bb_jelly_count (message) != 7 || !get_request (message, &call.request))
     return malformed (error, "message");
@@ -219,11 +237,11 @@ receive_call (BbPbBroker *self, BbJelly message, GError **error)
     return malformed (error, "message");
   call.wants_answer = want != 0;
   if (bb_jelly_text_is (object_name, "root"))
-    object = &self->root;
-  else if (bb_jelly_get_integer (object_name, &number))
-    object = g_hash_table_lookup (self->objects, &number);
-  if (object != NULL && object->receive != NULL)
-    object->receive (&call, object->user_data);
+    object = self->root;
+  else if (bb_jelly_get_integer (object_name, &number) && find_object (self, number, &index))
+    object = g_array_index (self->objects, Object, index);
+  if (object.receive != NULL)
+    object.receive (&call, object.user_data);
   else if (!self->trusted)
     return malformed (error, "call before login");
   else
@@ -446,7 +464,7 @@ bb_pb_broker_new (BbLoop *loop, int fd, const BbTransport *transport, gpointer t
   self->events = events;
   self->user_data = user_data;
   self->decoder = bb_banana_decoder_new (&bb_banana_limits_before_login, message_cb, self);
-  self->objects = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+  self->objects = g_array_new (FALSE, FALSE, sizeof (Object));
   bb_timer_init (&self->partial_timer, loop, partial_too_long_cb, self);
   self->stream = bb_stream_new (loop, fd, transport, transport_data, &stream_events, self, error);
   if (self->stream == NULL)
@@ -476,7 +494,7 @@ bb_pb_broker_free (BbPbBroker *self)
   bb_timer_stop (&self->partial_timer);
   g_clear_pointer (&self->calls, bb_call_table_free);
   g_clear_pointer (&self->stream, bb_stream_free);
-  g_hash_table_unref (self->objects);
+  g_array_unref (self->objects);
   bb_banana_decoder_free (self->decoder);
   g_object_unref (self->loop);
   g_free (self);
@@ -533,23 +551,23 @@ bb_pb_broker_is_closed (BbPbBroker *self)
 void
 bb_pb_broker_set_root (BbPbBroker *self, BbPbReceive receive, gpointer user_data)
 {
-  self->root = (Object){ receive, user_data };
+  self->root = (Object){ 0, receive, user_data };
 }
 
 gint64
 bb_pb_broker_add_object (BbPbBroker *self, BbPbReceive receive, gpointer user_data)
 {
-  Object *object = g_new (Object, 1);
-  gint64 *number = g_new (gint64, 1);
+  Object object = { ++self->last_object, receive, user_data };
 
-  *object = (Object){ receive, user_data };
-  *number = ++self->last_object;
-  g_hash_table_insert (self->objects, number, object);
-  return self->last_object;
+  g_array_append_val (self->objects, object);
+  return object.number;
 }
 
 void
 bb_pb_broker_remove_object (BbPbBroker *self, gint64 number)
 {
-  g_hash_table_remove (self->objects, &number);
+  guint index;
+
+  if (find_object (self, number, &index))
+    g_array_remove_index (self->objects, index);
 }
