@@ -46,11 +46,31 @@ append_escaped (GString *line, const char *text)
     }
 }
 
+/* Lines come in storms, and to look at the time zone takes three system calls. */
+static void
+append_time (GString *line)
+{
+  static GMutex mutex;
+  static gint64 second;
+  static char text[32];
+  gint64 now = g_get_real_time () / G_USEC_PER_SEC;
+
+  g_mutex_lock (&mutex);
+  if (now != second)
+    {
+      g_autoptr (GDateTime) time = g_date_time_new_from_unix_local (now);
+      g_autofree char *formatted = g_date_time_format (time, "%Y-%m-%d %H:%M:%S");
+
+      g_strlcpy (text, formatted, sizeof text);
+      second = now;
+    }
+  g_string_append (line, text);
+  g_mutex_unlock (&mutex);
+}
+
 static GLogWriterOutput
 write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
 {
-  g_autoptr (GDateTime) now = NULL;
-  g_autofree char *time_text = NULL;
   g_autoptr (GString) line = NULL;
   const char *message;
 
@@ -63,9 +83,8 @@ write_line (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpoin
     return G_LOG_WRITER_HANDLED;
 
   message = field_text (fields, n_fields, "MESSAGE");
-  now = g_date_time_new_now_local ();
-  time_text = g_date_time_format (now, "%Y-%m-%d %H:%M:%S");
-  line = g_string_new (time_text);
+  line = g_string_new (NULL);
+  append_time (line);
   g_string_append_c (line, ' ');
   g_string_append (line, level_word (level));
   append_escaped (line, message != NULL ? message : "(no text)");

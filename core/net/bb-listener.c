@@ -133,16 +133,6 @@ issue_ticket (BbListener *self, const char *host, const char *address)
   return ticket;
 }
 
-static void
-set_socket_options (int fd)
-{
-  const int on = 1, idle = TCP_KEEPALIVE_IDLE_S;
-
-  setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-}
-
 static BbLoginTicket *
 issue_ticket_v6 (BbListener *self, const struct sockaddr_in6 *peer)
 {
@@ -234,7 +224,6 @@ accept_cb (BbWatch *watch, guint events, gpointer user_data)
           bb_timer_start_in (&self->pause, PAUSE_US);
           return;
         }
-      set_socket_options (fd);
       begin (self, fd, &address);
     }
 }
@@ -271,6 +260,17 @@ make_address (const char *text, guint16 port, struct sockaddr_storage *address, 
   return FALSE;
 }
 
+/* Of the socket that listens: those that it accepts inherit them. */
+static void
+set_socket_options (int fd)
+{
+  const int on = 1, idle = TCP_KEEPALIVE_IDLE_S;
+
+  setsockopt (fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt (fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 /* A socket that listens, or -1 with errno. */
 static int
 bind_socket (const struct sockaddr_storage *address, socklen_t length)
@@ -283,6 +283,7 @@ bind_socket (const struct sockaddr_storage *address, socklen_t length)
   setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address->ss_family == AF_INET6)
     setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  set_socket_options (fd);
   if (bind (fd, (const struct sockaddr *) address, length) == 0 && listen (fd, SOMAXCONN) == 0)
     return fd;
   else

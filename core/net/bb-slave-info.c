@@ -7,10 +7,10 @@
 
 struct _BbSlaveInfo
 {
-  GVariantDict values;
+  GVariantBuilder values;
+  GHashTable *keys; /* set (owned): of those that were taken, as none may be there twice */
   GString *commands; /* as bb_slave_commands_get() takes them; NULL while unknown */
   guint n_commands;
-  guint n_keys;
 };
 
 BbSlaveInfo *
@@ -18,14 +18,16 @@ bb_slave_info_new (void)
 {
   BbSlaveInfo *self = g_new0 (BbSlaveInfo, 1);
 
-  g_variant_dict_init (&self->values, NULL);
+  g_variant_builder_init (&self->values, G_VARIANT_TYPE_VARDICT);
+  self->keys = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   return self;
 }
 
 void
 bb_slave_info_free (BbSlaveInfo *self)
 {
-  g_variant_dict_clear (&self->values);
+  g_variant_builder_clear (&self->values);
+  g_hash_table_unref (self->keys);
   if (self->commands != NULL)
     g_string_free (self->commands, TRUE);
   g_free (self);
@@ -40,32 +42,44 @@ cut (char *text, gsize limit)
   return text;
 }
 
-char *
+const char *
 bb_slave_info_take_key (BbSlaveInfo *self, char *key)
 {
-  if (++self->n_keys <= BB_LINK_MAX_INFO_KEYS && *key != '\0' && !g_str_equal (key, "environ")) /* can hold secrets */
-    return cut (key, BB_LINK_MAX_NAME);
+  cut (key, BB_LINK_MAX_NAME);
+  if (g_hash_table_size (self->keys) < BB_LINK_MAX_INFO_KEYS && *key != '\0'
+      && !g_str_equal (key, "environ") /* can hold secrets */ && !g_hash_table_contains (self->keys, key))
+    {
+      g_hash_table_add (self->keys, key);
+      return key;
+    }
   g_free (key);
   return NULL;
+}
+
+static void
+add (BbSlaveInfo *self, const char *key, GVariant *value)
+{
+  g_variant_builder_add_value (&self->values,
+                               g_variant_new_dict_entry (g_variant_new_string (key), g_variant_new_variant (value)));
 }
 
 void
 bb_slave_info_take_text (BbSlaveInfo *self, const char *key, char *text)
 {
   cut (g_strchomp (text), BB_LINK_MAX_INFO_TEXT);
-  g_variant_dict_insert_value (&self->values, key, g_variant_new_take_string (text));
+  add (self, key, g_variant_new_take_string (text));
 }
 
 void
 bb_slave_info_add_integer (BbSlaveInfo *self, const char *key, gint64 value)
 {
-  g_variant_dict_insert (&self->values, key, "x", value);
+  add (self, key, g_variant_new_int64 (value));
 }
 
 void
 bb_slave_info_add_boolean (BbSlaveInfo *self, const char *key, gboolean value)
 {
-  g_variant_dict_insert (&self->values, key, "b", value);
+  add (self, key, g_variant_new_boolean (value));
 }
 
 void
@@ -110,5 +124,5 @@ bb_slave_info_get_commands (BbSlaveInfo *self)
 GVariant *
 bb_slave_info_end (BbSlaveInfo *self)
 {
-  return g_variant_dict_end (&self->values);
+  return g_variant_builder_end (&self->values);
 }

@@ -12,8 +12,9 @@ typedef struct _BbSlaveInfo BbSlaveInfo;
 BbSlaveInfo *bb_slave_info_new (void);
 void bb_slave_info_free (BbSlaveInfo *self);
 
-/* The next key, cut to what is kept of one; %NULL: it is none that is kept, or there were too many. (transfer full) */
-char *bb_slave_info_take_key (BbSlaveInfo *self, char *key);
+/* The next key (transfer full), cut to what is kept of one; %NULL: it is none that is kept, or is there, or there were too many. */
+const char *bb_slave_info_take_key (BbSlaveInfo *self, char *key);
+/* Once for each key that was taken. */
 void bb_slave_info_take_text (BbSlaveInfo *self, const char *key, char *text); /* (transfer full): valid UTF-8 */
 void bb_slave_info_add_integer (BbSlaveInfo *self, const char *key, gint64 value);
 void bb_slave_info_add_boolean (BbSlaveInfo *self, const char *key, gboolean value);

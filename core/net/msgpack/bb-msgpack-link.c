@@ -287,11 +287,11 @@ add_commands (BbSlaveInfo *info, const msgpack_object *map)
 static void
 add_info (BbSlaveInfo *info, const msgpack_object_kv *pair)
 {
-  g_autofree char *key = bb_msgpack_dup_text (&pair->key);
+  char *name = bb_msgpack_dup_text (&pair->key);
+  const char *key = name != NULL ? bb_slave_info_take_key (info, name) : NULL;
   char *text;
   gint64 integer;
 
-  key = key != NULL ? bb_slave_info_take_key (info, g_steal_pointer (&key)) : NULL;
   if (key == NULL)
     return;
   if (g_str_equal (key, "worker_commands"))

@@ -27,13 +27,14 @@ bb_pb_info_add (BbSlaveInfo *info, BbJelly answer, gboolean *python3)
     return FALSE;
   for (guint i = 0; i < MIN (n_pairs, BB_LINK_MAX_INFO_KEYS); i++, pair = bb_jelly_next (pair))
     {
-      g_autofree char *name = NULL;
+      const char *name;
+      char *text;
 
-      if (!bb_jelly_get_pair (pair, &key, &value) || (name = bb_jelly_dup_text (key)) == NULL)
+      if (!bb_jelly_get_pair (pair, &key, &value) || (text = bb_jelly_dup_text (key)) == NULL)
         continue;
       if (!bb_jelly_is_bytes (key))
         *python3 = TRUE;
-      name = bb_slave_info_take_key (info, g_steal_pointer (&name));
+      name = bb_slave_info_take_key (info, text);
       if (g_strcmp0 (name, "worker_commands") == 0 || g_strcmp0 (name, "slave_commands") == 0)
         bb_pb_info_add_commands (info, value);
       else if (name != NULL)
@@ -45,7 +46,10 @@ bb_pb_info_add (BbSlaveInfo *info, BbJelly answer, gboolean *python3)
 void
 bb_pb_info_add_version (BbSlaveInfo *info, BbJelly answer)
 {
-  add_value (info, "version", answer);
+  const char *key = bb_slave_info_take_key (info, g_strdup ("version"));
+
+  if (key != NULL)
+    add_value (info, key, answer);
 }
 
 void
