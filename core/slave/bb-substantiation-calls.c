@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-substantiation-private.h"
 
-#include <openssl/rand.h>
+#include <unistd.h>
 
 #include "bb-abstract-slave-private.h"
 #include "bb-error.h"
@@ -57,7 +57,7 @@ make_password (void)
   guint8 bytes[PASSWORD_BYTES];
   GString *text;
 
-  if (RAND_bytes (bytes, sizeof bytes) != 1)
+  if (getentropy (bytes, sizeof bytes) != 0)
     return NULL;
   text = g_string_sized_new (2 * sizeof bytes);
   for (guint i = 0; i < sizeof bytes; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-msgpack-link.h"
 
-#include <openssl/rand.h>
+#include <unistd.h>
 
 #include "bb-error.h"
 #include "bb-msgpack-arguments.h"
@@ -187,7 +187,8 @@ bb_msgpack_link_init (BbMsgpackLink *self)
 
   self->running = g_hash_table_new (g_str_hash, g_str_equal);
   self->abandoned = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  RAND_bytes ((guchar *) &random, sizeof random);
+  if (getentropy (&random, sizeof random) != 0)
+    random = (guint64) g_get_real_time ();
   self->token = g_strdup_printf ("%016" G_GINT64_MODIFIER "x", random);
 }
 
