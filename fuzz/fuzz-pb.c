@@ -15,7 +15,7 @@ make_login (void)
   static const guint8 bot[] = "\x02\x80\x10\x87\x01\x81\x01\x80\x05\x87";
   g_autoptr (GChecksum) inner = g_checksum_new (G_CHECKSUM_MD5);
   g_autoptr (GChecksum) outer = g_checksum_new (G_CHECKSUM_MD5);
-  const guint8 challenge[BB_PB_CHALLENGE_SIZE] = { 0 }; /* see RAND_bytes() in fuzz-session.c */
+  const guint8 challenge[BB_PB_CHALLENGE_SIZE] = { 0 }; /* see getentropy() in fuzz-session.c */
   guint8 digest[16];
   GByteArray *bytes = g_byte_array_new ();
   gsize size = sizeof digest;
