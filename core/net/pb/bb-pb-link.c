@@ -14,6 +14,7 @@
 
 typedef struct
 {
+  GRefString *name;         /* one for all slaves that have the builder */
   gint64 number;            /* the slave's object */
   BbRemoteCommand *command; /* runs; at most one */
 } Builder;
@@ -30,7 +31,7 @@ struct _BbPbLink
   BbPbDialect dialect;
   gboolean python3;     /* as its info shows */
   BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
-  GHashTable *builders; /* name → Builder, both owned */
+  GArray *builders; /* of Builder, by their names */
   BbTimer refused_timer;
   gboolean lost;
 };
@@ -41,16 +42,49 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (BbPbLink, bb_pb_link, G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_pb_link_iface_init))
 
 static void
+builder_clear (gpointer data)
+{
+  g_ref_string_release (((Builder *) data)->name);
+}
+
+static GArray *
+builders_new (void)
+{
+  GArray *builders = g_array_new (FALSE, FALSE, sizeof (Builder));
+
+  g_array_set_clear_func (builders, builder_clear);
+  return builders;
+}
+
+static Builder *
+get_builder (GArray *builders, guint index)
+{
+  return &g_array_index (builders, Builder, index);
+}
+
+static int
+compare_builders (gconstpointer a, gconstpointer b)
+{
+  return strcmp (((const Builder *) a)->name, ((const Builder *) b)->name);
+}
+
+static Builder *
+find_builder (GArray *builders, const char *name)
+{
+  const Builder key = { .name = (char *) name };
+  guint index;
+
+  return g_array_binary_search (builders, &key, compare_builders, &index) ? get_builder (builders, index) : NULL;
+}
+
+static void
 fail_commands (BbPbLink *self, const GError *reason)
 {
   g_autoptr (GPtrArray) running = g_ptr_array_new ();
-  GHashTableIter iter;
-  Builder *builder;
 
-  g_hash_table_iter_init (&iter, self->builders);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
-    if (builder->command != NULL)
-      g_ptr_array_add (running, builder->command);
+  for (guint i = 0; i < self->builders->len; i++)
+    if (get_builder (self->builders, i)->command != NULL)
+      g_ptr_array_add (running, get_builder (self->builders, i)->command);
   for (guint i = 0; i < running->len; i++)
     bb_remote_command_finish (g_ptr_array_index (running, i), reason);
 }
@@ -85,7 +119,7 @@ bb_pb_link_finalize (GObject *object)
 
   bb_timer_stop (&self->refused_timer);
   g_clear_pointer (&self->broker, bb_pb_broker_free);
-  g_hash_table_unref (self->builders);
+  g_array_unref (self->builders);
   g_clear_pointer (&self->commands, bb_slave_commands_unref);
   g_free (self->peer_address);
   G_OBJECT_CLASS (bb_pb_link_parent_class)->finalize (object);
@@ -100,7 +134,7 @@ bb_pb_link_class_init (BbPbLinkClass *klass)
 static void
 bb_pb_link_init (BbPbLink *self)
 {
-  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  self->builders = builders_new ();
 }
 
 BbPbLink *
@@ -358,16 +392,15 @@ bb_pb_link_get_commands (BbSlaveLink *link)
 /* The answer is complete and gives one reference for each builder again: the old ones are given back. A builder that is not in
  * it any more never completes its command (worker-protocol 5.3). */
 static void
-drop_builders (BbPbLink *self, GHashTable *old)
+drop_builders (BbPbLink *self, GArray *old)
 {
   g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
   g_autoptr (GPtrArray) orphans = g_ptr_array_new ();
-  GHashTableIter iter;
-  Builder *builder;
 
-  g_hash_table_iter_init (&iter, old);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+  for (guint i = 0; i < old->len; i++)
     {
+      Builder *builder = get_builder (old, i);
+
       bb_pb_broker_send_decref (self->broker, builder->number);
       if (builder->command != NULL)
         g_ptr_array_add (orphans, builder->command);
@@ -377,10 +410,10 @@ drop_builders (BbPbLink *self, GHashTable *old)
 }
 
 /* Takes from the answer those builders that were asked for, each once. */
-static GHashTable *
+static GArray *
 collect_builders (char **wanted, guint n_pairs, BbJelly pair)
 {
-  GHashTable *builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  GArray *builders = builders_new ();
   g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (char **name = wanted; *name != NULL; name++)
@@ -389,29 +422,31 @@ collect_builders (char **wanted, guint n_pairs, BbJelly pair)
     {
       BbJelly key, value;
       g_autofree char *name = NULL;
-      gint64 number;
+      Builder builder = { NULL };
 
       if (!bb_jelly_get_pair (pair, &key, &value) || (name = bb_jelly_dup_text (key)) == NULL
-          || !bb_jelly_get_remote (value, &number) || !g_hash_table_remove (names, name))
+          || !bb_jelly_get_remote (value, &builder.number) || !g_hash_table_remove (names, name))
         continue;
-      g_hash_table_insert (builders, g_steal_pointer (&name), g_memdup2 (&(Builder){ number, NULL }, sizeof (Builder)));
+      builder.name = g_ref_string_new_intern (name);
+      g_array_append_val (builders, builder);
     }
+  g_array_sort (builders, compare_builders);
   return builders;
 }
 
 static void
-take_builders (BbPbLink *self, GHashTable *builders)
+take_builders (BbPbLink *self, GArray *builders)
 {
-  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
-  GHashTableIter iter;
-  Builder *builder, *before;
-  const char *name;
+  g_autoptr (GArray) old = g_steal_pointer (&self->builders);
 
   self->builders = builders;
-  g_hash_table_iter_init (&iter, builders);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &name, (gpointer *) &builder))
-    if ((before = g_hash_table_lookup (old, name)) != NULL)
-      builder->command = g_steal_pointer (&before->command);
+  for (guint i = 0; i < builders->len; i++)
+    {
+      Builder *builder = get_builder (builders, i), *before = find_builder (old, builder->name);
+
+      if (before != NULL)
+        builder->command = g_steal_pointer (&before->command);
+    }
   drop_builders (self, old);
 }
 
@@ -421,7 +456,7 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
 {
   g_autoptr (GTask) task = user_data;
   char **wanted = g_task_get_task_data (task);
-  GHashTable *builders;
+  GArray *builders;
   BbJelly pair;
   guint n_pairs;
 
@@ -437,9 +472,9 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
     }
   builders = collect_builders (wanted, n_pairs, pair);
   take_builders (g_task_get_source_object (task), builders);
-  if (g_hash_table_size (builders) < g_strv_length (wanted))
-    g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave took %u of %u builders",
-                             g_hash_table_size (builders), g_strv_length (wanted));
+  if (builders->len < g_strv_length (wanted))
+    g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave took %u of %u builders", builders->len,
+                             g_strv_length (wanted));
   else
     g_task_return_boolean (task, TRUE);
 }
@@ -532,19 +567,15 @@ shutdown_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
 {
   g_autoptr (GTask) task = user_data;
   BbPbLink *self = g_task_get_source_object (task);
-  GHashTableIter iter;
-  Builder *builder;
 
   if (error == NULL || g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
     {
       g_task_return_boolean (task, TRUE);
       return;
     }
-  g_hash_table_iter_init (&iter, self->builders);
-  if (g_strcmp0 (failure_type, "NoSuchMethod") == 0
-      && g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
+  if (g_strcmp0 (failure_type, "NoSuchMethod") == 0 && self->builders->len > 0)
     {
-      bb_pb_broker_begin_call (broker, builder->number, "shutdown", 0);
+      bb_pb_broker_begin_call (broker, get_builder (self->builders, 0)->number, "shutdown", 0);
       bb_pb_broker_end_call (broker, BB_LINK_PRINT_LIMIT_US, FALSE, NULL, NULL);
       g_task_return_boolean (task, TRUE);
       return;
@@ -569,14 +600,11 @@ static void
 command_ended (BbRemoteCommand *command, gpointer user_data)
 {
   BbPbLink *self = user_data;
-  GHashTableIter iter;
-  Builder *builder;
 
-  g_hash_table_iter_init (&iter, self->builders);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
-    if (builder->command == command)
+  for (guint i = 0; i < self->builders->len; i++)
+    if (get_builder (self->builders, i)->command == command)
       {
-        builder->command = NULL;
+        get_builder (self->builders, i)->command = NULL;
         return;
       }
 }
@@ -588,7 +616,7 @@ bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const cha
   BbPbLink *self = BB_PB_LINK (link);
   g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
   g_autoptr (GVariant) translated = NULL;
-  Builder *builder = g_hash_table_lookup (self->builders, builder_name);
+  Builder *builder = find_builder (self->builders, builder_name);
 
   if (self->lost)
     g_set_error_literal (error, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
