@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-ec2-launch.h"
 
+#include "bb-ec2-attach.h"
 #include "bb-ec2-error.h"
 #include "bb-ec2-prepare.h"
 #include "bb-ec2-row.h"
 
 #include <string.h>
 
-/* How long something may refuse because of what came before it: a machine that isn't quite running, an address or a
- * volume that its last machine is just letting go of, a group that was made a moment ago. */
+/* How long something may be refused because of what came before it: a parked machine that is just going down, a group that
+ * was made a moment ago. */
 #define PATIENCE 120
 #define SHORT_PAUSE 2
 
@@ -707,35 +708,16 @@ record_address (GTask *task)
   record (task, resource);
 }
 
-/* Of an address or a volume: goes on, tries again later, or fails. */
 static void
 attached_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   GTask *task = user_data;
-  Launch *launch = g_task_get_task_data (task);
   GError *error = NULL;
-  g_autoptr (BbEc2Document) document = bb_ec2_client_call_finish (BB_EC2_CLIENT (source), result, &error);
 
-  if (document != NULL)
-    {
-      next (task);
-      return;
-    }
-  if (is_cancelled (task))
-    {
-      g_error_free (error);
-      give_up (task);
-    }
-  else if ((g_error_matches (error, BB_EC2_ERROR, BB_EC2_ERROR_NOT_YET)
-            || bb_ec2_error_has_code (error, "InvalidInstanceID.NotFound")
-            || bb_ec2_error_has_code (error, "Resource.AlreadyAssociated"))
-           && have_patience (launch))
-    {
-      g_error_free (error);
-      again_after (task, SHORT_PAUSE);
-    }
+  if (bb_ec2_attach_finish (BB_EC2_ACCOUNT (source), result, &error))
+    next (task);
   else
-    fail (task, error);
+    fail_or_give_up (task, error);
 }
 
 static void
@@ -747,8 +729,8 @@ associate_address (GTask *task)
   if (launch->config->elastic_ip == NULL)
     next (task);
   else
-    call (task, bb_ec2_api_associate_address (allocation, launch->config->elastic_ip, launch->instance_id),
-          BB_EC2_CALL_PATIENT, attached_cb);
+    bb_ec2_attach_address_async (g_task_get_source_object (task), launch->config->elastic_ip, allocation,
+                                 launch->instance_id, g_task_get_cancellable (task), attached_cb, task);
 }
 
 static char *
@@ -785,38 +767,10 @@ record_volume (GTask *task)
   record (task, resource);
 }
 
-/* An attempt whose answer was lost may have been carried out: then the volume is "in use", by this very machine. */
-static void
-attachments_described_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GTask *task = user_data;
-  Launch *launch = g_task_get_task_data (task);
-  GError *error = NULL;
-  g_autoptr (BbEc2Document) document = bb_ec2_client_call_finish (BB_EC2_CLIENT (source), result, &error);
-  g_autoptr (GPtrArray) attachments = g_ptr_array_new_with_free_func ((GDestroyNotify) bb_ec2_attachment_free);
-  g_autofree char *volume = NULL;
-  const char *device;
-
-  if (document == NULL)
-    {
-      fail_or_give_up (task, error);
-      return;
-    }
-  bb_ec2_api_parse_attachments (bb_ec2_document_get_root (document), attachments);
-  for (guint i = 0; i < attachments->len; i++)
-    if (g_strcmp0 (((const BbEc2Attachment *) attachments->pdata[i])->instance, launch->instance_id) == 0)
-      {
-        next (task);
-        return;
-      }
-  volume = get_volume (launch, &device);
-  call (task, bb_ec2_api_attach_volume (volume, launch->instance_id, device), BB_EC2_CALL_PATIENT, attached_cb);
-}
-
 static void
 attach_volume (GTask *task)
 {
-  Launch *launch = g_task_get_task_data (task);
+  const Launch *launch = g_task_get_task_data (task);
   g_autofree char *volume = NULL;
   const char *device;
 
@@ -826,7 +780,8 @@ attach_volume (GTask *task)
       return;
     }
   volume = get_volume (launch, &device);
-  call (task, bb_ec2_api_describe_volume (volume), BB_EC2_CALL_PATIENT, attachments_described_cb);
+  bb_ec2_attach_volume_async (g_task_get_source_object (task), volume, device, launch->instance_id,
+                              g_task_get_cancellable (task), attached_cb, task);
 }
 
 /* Another volume, or the end. */

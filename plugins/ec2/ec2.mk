@@ -13,6 +13,7 @@ noinst_LTLIBRARIES += %D%/libec2.la
 %C%_libec2_la_SOURCES = \
 	%D%/bb-ec2-account.c %D%/bb-ec2-account.h \
 	%D%/bb-ec2-api.c %D%/bb-ec2-api.h \
+	%D%/bb-ec2-attach.c %D%/bb-ec2-attach.h \
 	%D%/bb-ec2-client.c %D%/bb-ec2-client.h \
 	%D%/bb-ec2-config.c %D%/bb-ec2-config.h \
 	%D%/bb-ec2-credential-source.c %D%/bb-ec2-credential-source.h \
