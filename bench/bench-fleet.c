@@ -7,6 +7,7 @@
  *   attach                  all slaves at once (--window at a time); when all are attached, or nothing moved for 20 s
  *   keepalive N             N keepalives of each slave, one after another, all slaves side by side; PB only
  *   submit BUILDER N K [BYTES]  N builds, K in flight, by D-Bus or by the other master's socket; each prints BYTES
+ *   list                    all slaves, by D-Bus, as bbctl asks for them
  *   detach                  closes every connection
  *
  * With --control other programs make slaves come and go, as machines of a cloud would: each line of a connection to that
@@ -358,6 +359,15 @@ detach (Fleet *fleet)
   answer (fleet);
 }
 
+static void
+list (Fleet *fleet)
+{
+  gsize n = bench_submitter_list_slaves (fleet->submitter);
+
+  printf ("{\"listed\": %" G_GSIZE_FORMAT ", \"wall_s\": %.6f}\n", n, seconds_since (fleet->began_us));
+  answer (fleet);
+}
+
 static gboolean
 on_line (int fd, GIOCondition condition, gpointer user_data)
 {
@@ -385,6 +395,8 @@ on_line (int fd, GIOCondition condition, gpointer user_data)
     keepalive (fleet, g_ascii_strtoull (words[1], NULL, 10));
   else if (g_str_equal (words[0], "submit") && n >= 4)
     submit (fleet, words, n);
+  else if (g_str_equal (words[0], "list"))
+    list (fleet);
   else if (g_str_equal (words[0], "detach"))
     detach (fleet);
   else

@@ -3,6 +3,8 @@
 
 #include <gio/gunixsocketaddress.h>
 
+#define HOST "org.bbhost", "/org/bbhost/Host", "org.bbhost.Host1"
+
 struct _BenchSubmitter
 {
   const BenchSubmitterEvents *events;
@@ -90,6 +92,21 @@ submitted_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   self->events->replied (g_get_monotonic_time () - submission->at_us, error, self->user_data);
 }
 
+gsize
+bench_submitter_list_slaves (BenchSubmitter *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) answer
+    = g_dbus_connection_call_sync (self->bus, HOST, "ListSlaves", NULL, G_VARIANT_TYPE ("(aa{sv})"), G_DBUS_CALL_FLAGS_NONE,
+                                   G_MAXINT, NULL, &error);
+  g_autoptr (GVariant) slaves = NULL;
+
+  if (answer == NULL)
+    g_error ("bench-fleet: ListSlaves: %s", error->message);
+  slaves = g_variant_get_child_value (answer, 0);
+  return g_variant_n_children (slaves);
+}
+
 static void
 submit_to_bus (BenchSubmitter *self, const char *builder, const char *id, gsize bytes)
 {
@@ -103,7 +120,7 @@ submit_to_bus (BenchSubmitter *self, const char *builder, const char *id, gsize 
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert_value (&options, "properties", g_variant_dict_end (&properties));
   *submission = (Submission) { self, g_get_monotonic_time () };
-  g_dbus_connection_call (self->bus, "org.bbhost", "/org/bbhost/Host", "org.bbhost.Host1", "SubmitBuild",
+  g_dbus_connection_call (self->bus, HOST, "SubmitBuild",
                           g_variant_new ("(s@a{sv})", builder, g_variant_dict_end (&options)), NULL,
                           G_DBUS_CALL_FLAGS_NONE, -1, NULL, submitted_cb, submission);
 }

@@ -22,6 +22,7 @@ BenchSubmitter *bench_submitter_new_for_bus (const char *address, const BenchSub
 BenchSubmitter *bench_submitter_new_for_socket (const char *path, const BenchSubmitterEvents *events, gpointer user_data,
                                                 GError **error);
 gboolean bench_submitter_tells_done (BenchSubmitter *self);
+gsize bench_submitter_list_slaves (BenchSubmitter *self); /* D-Bus only: how many there are, once all are told */
 /* @bytes: to be printed; 0: as many as slaves print by themselves */
 void bench_submitter_submit (BenchSubmitter *self, const char *builder, const char *id, gsize bytes);
 
