@@ -35,7 +35,7 @@ struct _BbMsgpackLink
   BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
   GHashTable *builders;  /* name → Builder, both owned */
   GHashTable *running;   /* id → BbRemoteCommand; the id is the command's */
-  GHashTable *abandoned; /* ids of commands that the slave may still run, though they are over for us */
+  GHashTable *abandoned; /* ids of commands that the slave may still run, though they are over for us; NULL: none */
   char *token;           /* what ids begin with */
   guint n_own;           /* commands that belong to no builder */
   gboolean lost;
@@ -64,7 +64,7 @@ make_builder_id (BbMsgpackLink *self, const char *builder)
 {
   char *id = make_id (self->token, 0, builder);
 
-  for (guint n = 1; g_hash_table_contains (self->abandoned, id); n++)
+  for (guint n = 1; self->abandoned != NULL && g_hash_table_contains (self->abandoned, id); n++)
     {
       g_free (id);
       id = make_id (self->token, n, builder);
@@ -123,7 +123,7 @@ request_cb (const BbMsgpackRequest *request, gpointer user_data)
     bb_msgpack_command_receive (command, request);
   else if (id != NULL)
     {
-      if (bb_msgpack_text_is (request->op, "complete"))
+      if (self->abandoned != NULL && bb_msgpack_text_is (request->op, "complete"))
         g_hash_table_remove (self->abandoned, id);
       /* One that is over, say: races are no reason to close. */
       bb_msgpack_session_answer_exception (request->session, request->number, "no such command runs");
@@ -156,7 +156,7 @@ bb_msgpack_link_finalize (GObject *object)
   bb_msgpack_place_clear (&self->place);
   g_hash_table_unref (self->builders);
   g_hash_table_unref (self->running);
-  g_hash_table_unref (self->abandoned);
+  g_clear_pointer (&self->abandoned, g_hash_table_unref);
   g_free (self->token);
   g_clear_pointer (&self->commands, bb_slave_commands_unref);
   g_free (self->peer_address);
@@ -186,7 +186,6 @@ bb_msgpack_link_init (BbMsgpackLink *self)
   guint64 random = 0;
 
   self->running = g_hash_table_new (g_str_hash, g_str_equal);
-  self->abandoned = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   if (getentropy (&random, sizeof random) != 0)
     random = (guint64) g_get_real_time ();
   self->token = g_strdup_printf ("%016" G_GINT64_MODIFIER "x", random);
@@ -396,6 +395,14 @@ bb_msgpack_link_get_commands (BbSlaveLink *link)
 /* Commands */
 
 static void
+abandon (BbMsgpackLink *self, BbRemoteCommand *command)
+{
+  if (self->abandoned == NULL)
+    self->abandoned = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  g_hash_table_add (self->abandoned, g_strdup (bb_msgpack_command_get_id (command)));
+}
+
+static void
 command_ended (BbRemoteCommand *command, gpointer user_data)
 {
   BbMsgpackLink *self = user_data;
@@ -403,8 +410,8 @@ command_ended (BbRemoteCommand *command, gpointer user_data)
   Builder *builder;
 
   g_hash_table_remove (self->running, bb_msgpack_command_get_id (command));
-  if (!bb_msgpack_command_is_gone (command))
-    g_hash_table_add (self->abandoned, g_strdup (bb_msgpack_command_get_id (command)));
+  if (!bb_msgpack_command_is_gone (command) && !self->lost)
+    abandon (self, command);
   g_hash_table_iter_init (&iter, self->builders);
   while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
     if (builder->command == command)
