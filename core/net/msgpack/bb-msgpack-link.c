@@ -182,9 +182,9 @@ builder_free (gpointer data)
 static void
 bb_msgpack_link_init (BbMsgpackLink *self)
 {
-  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
   guint64 random = 0;
 
+  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
   self->running = g_hash_table_new (g_str_hash, g_str_equal);
   if (getentropy (&random, sizeof random) != 0)
     random = (guint64) g_get_real_time ();
