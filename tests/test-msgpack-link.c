@@ -687,6 +687,29 @@ test_leftovers (Fixture *f, gconstpointer data)
   end_leftovers (f, &result);
 }
 
+/* A slave that names more than anybody has is asked about so many. */
+static void
+test_leftovers_many (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GString) files = g_string_new (", 'args': <[<[<'files'>, <['info'");
+  GAsyncResult *result = NULL;
+
+  for (guint i = 0; i < 1200; i++)
+    g_string_append_printf (files, ", 'n%u'", i);
+  g_string_append (files, "]>]>]>");
+  begin_leftovers (f, "{'basedir': <'/w'>, 'system': <'posix'>, 'delete_leftover_dirs': <true>}", &result);
+  pass_own (f, "\"command_name\": \"listdir\", \"args\": {\"path\": \"/w\"}", files->str);
+  for (guint i = 1000; i > 0; i--)
+    {
+      g_autofree char *expected
+        = g_strdup_printf ("\"command_name\": \"stat\", \"args\": {\"path\": \"/w/n%u\"}", i - 1);
+
+      pass_own (f, expected, RC (2));
+    }
+  pass_own (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/w/dir1\", \"/w/Dir2\"]}", RC (0));
+  end_leftovers (f, &result);
+}
+
 /* Where "DIR1" is "dir1". */
 static void
 test_leftovers_windows (Fixture *f, gconstpointer data)
@@ -838,6 +861,7 @@ main (int argc, char **argv)
   ADD ("/msgpack/link/left-nothing", test_left_nothing);
   ADD ("/msgpack/link/ids", test_ids);
   ADD ("/msgpack/link/leftovers", test_leftovers);
+  ADD ("/msgpack/link/leftovers/many", test_leftovers_many);
   ADD ("/msgpack/link/leftovers/windows", test_leftovers_windows);
   ADD ("/msgpack/link/leftovers/fail", test_leftovers_fail);
   ADD ("/msgpack/link/close", test_close);
