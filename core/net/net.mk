@@ -6,7 +6,7 @@ libbbcore_la_SOURCES += %D%/bb-link-limits.h %D%/bb-call-table.c %D%/bb-call-tab
 	%D%/bb-remote-command.h %D%/bb-slave-commands.c %D%/bb-slave-commands.h \
 	%D%/bb-slave-info.c %D%/bb-slave-info.h %D%/bb-output-text.c %D%/bb-output-text.h
 libbbcore_la_SOURCES += %D%/bb-stream.c %D%/bb-stream.h %D%/bb-tls.c %D%/bb-tls.h %D%/bb-listener.c %D%/bb-login-ticket.h \
-	%D%/bb-port-holder.c %D%/bb-port-holder.h %D%/bb-stranger.c %D%/bb-stranger.h %D%/bb-login.c %D%/bb-login.h %D%/bb-login-judge.c %D%/bb-login-judge.h %D%/bb-login-throttle.c %D%/bb-login-throttle.h
+	%D%/bb-port-holder.c %D%/bb-port-holder.h %D%/bb-stranger.c %D%/bb-stranger.h %D%/bb-link.c %D%/bb-link.h %D%/bb-login.c %D%/bb-login.h %D%/bb-login-judge.c %D%/bb-login-judge.h %D%/bb-login-throttle.c %D%/bb-login-throttle.h
 libbbcore_la_SOURCES += %D%/pb/bb-banana.c %D%/pb/bb-banana.h %D%/pb/bb-jelly.c %D%/pb/bb-jelly.h \
 	%D%/pb/bb-pb-broker.c %D%/pb/bb-pb-broker.h %D%/pb/bb-pb-limits.h \
 	%D%/pb/bb-pb-login.c %D%/pb/bb-pb-login-private.h %D%/pb/bb-pb-command.c %D%/pb/bb-pb-command.h \

@@ -17,36 +17,26 @@
 #define MAX_LINE 1000000
 #define NEWLINE_RE "(\\r\\n|\\r(?=.)|\\033\\[u|\\033\\[[0-9]+;[0-9]+[Hf]|\\033\\[2J|\\x08+)"
 
-typedef struct
-{
-  char *directory; /* absolute */
-  BbRemoteCommand *command; /* runs; at most one */
-} Builder;
-
 struct _BbMsgpackLink
 {
-  GObject parent_instance;
+  BbLink parent_instance;
 
   BbMsgpackSession *session;
-  char *peer_address;
   char *name;
   BbMsgpackPlace place;
   BbMsgpackDirectoriesWay way; /* of the directories of its builders */
-  BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
-  GHashTable *builders;  /* name → Builder, both owned */
   GHashTable *running;   /* id → BbRemoteCommand; the id is the command's */
   GHashTable *abandoned; /* ids of commands that the slave may still run, though they are over for us; NULL: none */
   char *token;           /* what ids begin with */
   guint n_own;           /* commands that belong to no builder */
-  gboolean lost;
-  gboolean left_commands; /* … while commands ran */
+  gboolean left_commands; /* it was lost while commands ran */
 };
 
 static void bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface);
 static BbRemoteCommand *start_own (gpointer link, const char *name, GVariant *args, const BbCommandEvents *events,
                                    gpointer user_data);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (BbMsgpackLink, bb_msgpack_link, G_TYPE_OBJECT,
+G_DEFINE_FINAL_TYPE_WITH_CODE (BbMsgpackLink, bb_msgpack_link, BB_TYPE_LINK,
                                G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_msgpack_link_iface_init))
 
 /* No two commands that a slave's process runs may share an id (worker-protocol 7.4), whatever happens to us; and who has the token
@@ -76,15 +66,11 @@ static void
 bb_msgpack_link_stop_commands (BbSlaveLink *link, const char *token)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  GHashTableIter iter;
-  const char *builder;
+  GArray *builders = bb_link_get_builders (BB_LINK (self));
 
-  if (self->lost)
-    return;
-  g_hash_table_iter_init (&iter, self->builders);
-  while (g_hash_table_iter_next (&iter, (gpointer *) &builder, NULL))
+  for (guint i = 0; i < builders->len && !bb_link_is_lost (BB_LINK (self)); i++)
     {
-      g_autofree char *id = make_id (token, 0, builder);
+      g_autofree char *id = make_id (token, 0, bb_link_builders_get (builders, i)->name);
 
       bb_msgpack_command_interrupt_id (self->session, id, "its connection was lost");
     }
@@ -95,7 +81,7 @@ bb_msgpack_link_get_command_token (BbSlaveLink *link)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
 
-  return !self->lost || self->left_commands ? self->token : NULL;
+  return !bb_link_is_lost (BB_LINK (self)) || self->left_commands ? self->token : NULL;
 }
 
 static void
@@ -138,7 +124,7 @@ closed_cb (BbMsgpackSession *session, const GError *reason, gpointer user_data)
   BbMsgpackLink *self = user_data;
   g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
 
-  self->lost = TRUE;
+  bb_link_set_lost (BB_LINK (self));
   self->left_commands = g_hash_table_size (self->running) > 0;
   fail_commands (self, lost);
   g_signal_emit_by_name (self, "lost", lost);
@@ -154,29 +140,11 @@ bb_msgpack_link_finalize (GObject *object)
 
   g_clear_pointer (&self->session, bb_msgpack_session_free);
   bb_msgpack_place_clear (&self->place);
-  g_hash_table_unref (self->builders);
   g_hash_table_unref (self->running);
   g_clear_pointer (&self->abandoned, g_hash_table_unref);
   g_free (self->token);
-  g_clear_pointer (&self->commands, bb_slave_commands_unref);
-  g_free (self->peer_address);
   g_free (self->name);
   G_OBJECT_CLASS (bb_msgpack_link_parent_class)->finalize (object);
-}
-
-static void
-bb_msgpack_link_class_init (BbMsgpackLinkClass *klass)
-{
-  G_OBJECT_CLASS (klass)->finalize = bb_msgpack_link_finalize;
-}
-
-static void
-builder_free (gpointer data)
-{
-  Builder *builder = data;
-
-  g_free (builder->directory);
-  g_free (builder);
 }
 
 static void
@@ -184,7 +152,6 @@ bb_msgpack_link_init (BbMsgpackLink *self)
 {
   guint64 random = 0;
 
-  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
   self->running = g_hash_table_new (g_str_hash, g_str_equal);
   if (getentropy (&random, sizeof random) != 0)
     random = (guint64) g_get_real_time ();
@@ -196,7 +163,7 @@ bb_msgpack_link_new (BbWebsocket *socket, const char *peer_address, const char *
 {
   BbMsgpackLink *self = g_object_new (BB_TYPE_MSGPACK_LINK, NULL);
 
-  self->peer_address = g_strdup (peer_address);
+  bb_link_set_peer_address (BB_LINK (self), peer_address);
   self->name = g_strdup (name);
   self->session = bb_msgpack_session_new (socket, &session_events, g_object_ref (self));
   self->way = (BbMsgpackDirectoriesWay){
@@ -208,18 +175,6 @@ static const char *
 bb_msgpack_link_get_protocol (BbSlaveLink *link)
 {
   return "msgpack";
-}
-
-static const char *
-bb_msgpack_link_get_peer_address (BbSlaveLink *link)
-{
-  return BB_MSGPACK_LINK (link)->peer_address;
-}
-
-static gint64
-bb_msgpack_link_get_last_message_us (BbSlaveLink *link)
-{
-  return bb_stream_get_last_input_us (bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session));
 }
 
 /* Its login is answered already. */
@@ -235,36 +190,6 @@ bb_msgpack_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reaso
   g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, reason);
 
   bb_websocket_close (bb_msgpack_session_get_socket (BB_MSGPACK_LINK (link)->session), TRUE, error);
-}
-
-static void
-cancelled_cb (GCancellable *cancellable, GTask *task)
-{
-  bb_msgpack_session_cancel_requests (BB_MSGPACK_LINK (g_task_get_source_object (task))->session, task);
-}
-
-static GTask *
-begin_task (BbMsgpackLink *self, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback,
-            gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, tag);
-  if (cancellable != NULL)
-    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (cancelled_cb), task, 0);
-  return task;
-}
-
-/* An operation that ends because the connection has ended already, or because it is not wanted. */
-static gboolean
-return_early (BbMsgpackLink *self, GTask *task)
-{
-  if (g_task_return_error_if_cancelled (task))
-    return TRUE;
-  if (!self->lost)
-    return FALSE;
-  g_task_return_new_error (task, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
-  return TRUE;
 }
 
 /* Info, and how output is to be sent. */
@@ -359,8 +284,7 @@ info_answered (BbMsgpackSession *session, const msgpack_object *map, const GErro
   info = bb_slave_info_new ();
   for (guint i = 0; i < MIN (map->via.map.size, BB_LINK_MAX_INFO_KEYS); i++)
     add_info (info, &map->via.map.ptr[i]);
-  g_clear_pointer (&self->commands, bb_slave_commands_unref);
-  self->commands = bb_slave_info_get_commands (info);
+  bb_link_take_commands (BB_LINK (self), bb_slave_info_get_commands (info));
   send_settings (self);
   g_task_return_pointer (task, g_variant_ref_sink (bb_slave_info_end (info)), (GDestroyNotify) g_variant_unref);
 }
@@ -370,26 +294,13 @@ bb_msgpack_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GA
                                 gpointer user_data)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_get_info_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_msgpack_link_get_info_async, cancellable,
+                                            callback, user_data);
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   bb_msgpack_session_begin_request (self->session, "get_worker_info", 0);
   bb_msgpack_session_end_request (self->session, BB_LINK_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
-}
-
-static GVariant *
-bb_msgpack_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, link), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static BbSlaveCommands *
-bb_msgpack_link_get_commands (BbSlaveLink *link)
-{
-  return BB_MSGPACK_LINK (link)->commands;
 }
 
 /* Commands */
@@ -406,24 +317,16 @@ static void
 command_ended (BbRemoteCommand *command, gpointer user_data)
 {
   BbMsgpackLink *self = user_data;
-  GHashTableIter iter;
-  Builder *builder;
 
   g_hash_table_remove (self->running, bb_msgpack_command_get_id (command));
-  if (!bb_msgpack_command_is_gone (command) && !self->lost)
+  if (!bb_msgpack_command_is_gone (command) && !bb_link_is_lost (user_data))
     abandon (self, command);
-  g_hash_table_iter_init (&iter, self->builders);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
-    if (builder->command == command)
-      {
-        builder->command = NULL;
-        return;
-      }
+  bb_link_command_ended (user_data, command);
 }
 
 /* @id, @translated: (transfer full) */
 static BbRemoteCommand *
-start (BbMsgpackLink *self, char *id, const char *name, GVariant *args, GVariant *translated, const BbCommandEvents *events,
+run (BbMsgpackLink *self, char *id, const char *name, GVariant *args, GVariant *translated, const BbCommandEvents *events,
        gpointer user_data)
 {
   g_autoptr (GVariant) taken = translated;
@@ -436,45 +339,28 @@ start (BbMsgpackLink *self, char *id, const char *name, GVariant *args, GVariant
 }
 
 static BbRemoteCommand *
-bb_msgpack_link_start_command (BbSlaveLink *link, const char *builder_name, const char *name, GVariant *args,
-                               const BbCommandEvents *events, gpointer user_data, GError **error)
+start (BbLink *link, const BbLinkBuilder *builder, const char *name, GVariant *args, const BbCommandEvents *events,
+       gpointer user_data, GError **error)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
-  GVariant *translated = NULL;
-  Builder *builder = g_hash_table_lookup (self->builders, builder_name);
-  const char *sent_as = bb_msgpack_command_name (name);
+  g_autofree char *directory = bb_msgpack_place_join (&self->place, self->place.base, builder->directory);
+  GVariant *translated = bb_msgpack_arguments_translate (&self->place, directory, name, args, error);
 
-  if (self->lost)
-    g_set_error_literal (error, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
-  else if (builder == NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not know builder \"%s\"", builder_name);
-  else if (builder->command != NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
-                 builder_name);
-  else if (sent_as == NULL
-           || (self->commands != NULL && !bb_slave_commands_have (self->commands, sent_as)))
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
-                 name);
-  else
-    translated = bb_msgpack_arguments_translate (&self->place, builder->directory, name, sunk, error);
   if (translated == NULL)
     return NULL;
-  builder->command = start (self, make_builder_id (self, builder_name), name, sunk, translated, events, user_data);
-  return builder->command;
+  return run (self, make_builder_id (self, builder->name), name, args, translated, events, user_data);
+}
+
+static BbStream *
+get_stream (BbLink *link)
+{
+  return bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session);
 }
 
 static void
-bb_msgpack_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char *why)
+cancel_calls (BbLink *link, gpointer user_data)
 {
-  if (!BB_MSGPACK_LINK (link)->lost)
-    bb_remote_command_interrupt (command, why);
-}
-
-static void
-bb_msgpack_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes *block, const GError *error)
-{
-  bb_remote_command_give_block (command, block, error);
+  bb_msgpack_session_cancel_requests (BB_MSGPACK_LINK (link)->session, user_data);
 }
 
 /* Builders */
@@ -485,35 +371,29 @@ start_own (gpointer link, const char *name, GVariant *args, const BbCommandEvent
 {
   BbMsgpackLink *self = link;
 
-  return start (self, make_id (self->token, ++self->n_own, ""), name, args, args, events, user_data);
+  return run (self, make_id (self->token, ++self->n_own, ""), name, args, args, events, user_data);
 }
 
 /* One that is gone from the list while a command of it runs leaves that command to itself, as other slaves do. */
 static void
 take_builders (BbMsgpackLink *self, const BbBuilderDir *builders, gsize n_builders)
 {
-  g_autoptr (GHashTable) old = g_steal_pointer (&self->builders);
+  GArray *now = bb_link_builders_new ();
+  g_autoptr (GArray) old = NULL;
   g_autoptr (GError) error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "its builder was taken from the slave");
-  GHashTableIter iter;
-  Builder *builder;
 
-  self->builders = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, builder_free);
   for (gsize i = 0; i < n_builders; i++)
+    bb_link_builders_add (now, builders[i].name, builders[i].builddir, 0);
+  old = bb_link_change_builders (BB_LINK (self), now);
+  for (guint i = 0; i < old->len; i++)
     {
-      Builder *before = g_hash_table_lookup (old, builders[i].name);
+      BbRemoteCommand *command = bb_link_builders_get (old, i)->command;
 
-      builder = g_new0 (Builder, 1);
-      builder->directory = bb_msgpack_place_join (&self->place, self->place.base, builders[i].builddir);
-      builder->command = before != NULL ? g_steal_pointer (&before->command) : NULL;
-      g_hash_table_insert (self->builders, g_strdup (builders[i].name), builder);
+      if (command == NULL)
+        continue;
+      bb_remote_command_interrupt (command, error->message);
+      bb_remote_command_finish (command, error);
     }
-  g_hash_table_iter_init (&iter, old);
-  while (g_hash_table_iter_next (&iter, NULL, (gpointer *) &builder))
-    if (builder->command != NULL)
-      {
-        bb_remote_command_interrupt (builder->command, error->message);
-        bb_remote_command_finish (builder->command, error);
-      }
 }
 
 /* (transfer full) */
@@ -532,10 +412,10 @@ bb_msgpack_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *build
                                     GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  g_autoptr (GTask) task = g_task_new (self, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_msgpack_link_set_builders_async, cancellable,
+                                            callback, user_data);
 
-  g_task_set_source_tag (task, bb_msgpack_link_set_builders_async);
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   if (self->place.base == NULL)
     g_task_return_new_error (task, BB_ERROR, BB_ERROR_WRONG_STATE, "where the slave works is not known yet");
@@ -550,23 +430,10 @@ bb_msgpack_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *build
     }
 }
 
-static gboolean
-finish_boolean (BbSlaveLink *link, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, link), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 ping_answered (BbMsgpackSession *session, const msgpack_object *result, const GError *error, gpointer user_data)
 {
-  g_autoptr (GTask) task = user_data;
-
-  if (error != NULL)
-    g_task_return_error (task, g_error_copy (error));
-  else
-    g_task_return_boolean (task, TRUE);
+  bb_link_end (user_data, error);
 }
 
 static void
@@ -574,10 +441,11 @@ bb_msgpack_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsync
                             gpointer user_data)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_ping_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_msgpack_link_ping_async, cancellable,
+                                            callback, user_data);
   msgpack_packer *packer;
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   packer = bb_msgpack_session_begin_request (self->session, "print", 1);
   bb_msgpack_put_text (packer, "message");
@@ -588,12 +456,7 @@ bb_msgpack_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsync
 static void
 shutdown_answered (BbMsgpackSession *session, const msgpack_object *result, const GError *error, gpointer user_data)
 {
-  g_autoptr (GTask) task = user_data;
-
-  if (error == NULL || g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, g_error_copy (error));
+  bb_link_end (user_data, g_error_matches (error, BB_ERROR, BB_ERROR_LOST) ? NULL : error);
 }
 
 static void
@@ -601,19 +464,14 @@ bb_msgpack_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GA
                                 gpointer user_data)
 {
   BbMsgpackLink *self = BB_MSGPACK_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_msgpack_link_shutdown_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_msgpack_link_shutdown_async, cancellable,
+                                            callback, user_data);
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   bb_msgpack_session_begin_request (self->session, "shutdown", 0);
   bb_msgpack_session_end_request (self->session, BB_LINK_PRINT_LIMIT_US, FALSE, shutdown_answered,
                                   g_steal_pointer (&task));
-}
-
-static void
-bb_msgpack_link_set_reading (BbSlaveLink *link, gboolean reading)
-{
-  bb_stream_set_reading (bb_msgpack_session_get_stream (BB_MSGPACK_LINK (link)->session), reading);
 }
 
 /* What runs would run on: it is told to stop, if the slave still listens. */
@@ -625,7 +483,7 @@ bb_msgpack_link_close (BbSlaveLink *link, const GError *reason)
   GHashTableIter iter;
   gpointer command;
 
-  if (self->lost)
+  if (bb_link_is_lost (BB_LINK (self)))
     return;
   g_hash_table_iter_init (&iter, self->running);
   while (g_hash_table_iter_next (&iter, NULL, &command))
@@ -637,24 +495,25 @@ static void
 bb_msgpack_link_iface_init (BbSlaveLinkInterface *iface)
 {
   iface->get_protocol = bb_msgpack_link_get_protocol;
-  iface->get_peer_address = bb_msgpack_link_get_peer_address;
-  iface->get_last_message_us = bb_msgpack_link_get_last_message_us;
   iface->get_command_token = bb_msgpack_link_get_command_token;
   iface->stop_commands = bb_msgpack_link_stop_commands;
   iface->accept = bb_msgpack_link_accept;
   iface->refuse = bb_msgpack_link_refuse;
   iface->get_info_async = bb_msgpack_link_get_info_async;
-  iface->get_info_finish = bb_msgpack_link_get_info_finish;
-  iface->get_commands = bb_msgpack_link_get_commands;
   iface->set_builders_async = bb_msgpack_link_set_builders_async;
-  iface->set_builders_finish = finish_boolean;
   iface->ping_async = bb_msgpack_link_ping_async;
-  iface->ping_finish = finish_boolean;
   iface->shutdown_async = bb_msgpack_link_shutdown_async;
-  iface->shutdown_finish = finish_boolean;
-  iface->start_command = bb_msgpack_link_start_command;
-  iface->interrupt = bb_msgpack_link_interrupt;
-  iface->give_block = bb_msgpack_link_give_block;
-  iface->set_reading = bb_msgpack_link_set_reading;
   iface->close = bb_msgpack_link_close;
+}
+
+static void
+bb_msgpack_link_class_init (BbMsgpackLinkClass *klass)
+{
+  BbLinkClass *link = BB_LINK_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->finalize = bb_msgpack_link_finalize;
+  link->get_stream = get_stream;
+  link->cancel_calls = cancel_calls;
+  link->get_command_name = bb_msgpack_command_name;
+  link->start = start;
 }

@@ -12,79 +12,33 @@
 /* Of the commands of 0.8.0, when a slave on Python 2 does not say. */
 #define OLDEST_VERSION 2009
 
-typedef struct
-{
-  GRefString *name;         /* one for all slaves that have the builder */
-  gint64 number;            /* the slave's object */
-  BbRemoteCommand *command; /* runs; at most one */
-} Builder;
-
 struct _BbPbLink
 {
-  GObject parent_instance;
+  BbLink parent_instance;
 
   BbPbBroker *broker;
-  char *peer_address;
   gint64 bot;
   gint64 perspective;     /* our object for the slave, once it is accepted */
   gint64 respond_request; /* 0: the login is answered */
   BbPbDialect dialect;
-  gboolean python3;     /* as its info shows */
-  BbSlaveCommands *commands; /* owned; that the slave has; NULL: it did not say */
-  GArray *builders; /* of Builder, by their names */
+  gboolean python3; /* as its info shows */
   BbTimer refused_timer;
-  gboolean lost;
 };
 
 static void bb_pb_link_iface_init (BbSlaveLinkInterface *iface);
 
-G_DEFINE_FINAL_TYPE_WITH_CODE (BbPbLink, bb_pb_link, G_TYPE_OBJECT,
+G_DEFINE_FINAL_TYPE_WITH_CODE (BbPbLink, bb_pb_link, BB_TYPE_LINK,
                                G_IMPLEMENT_INTERFACE (BB_TYPE_SLAVE_LINK, bb_pb_link_iface_init))
-
-static void
-builder_clear (gpointer data)
-{
-  g_ref_string_release (((Builder *) data)->name);
-}
-
-static GArray *
-builders_new (void)
-{
-  GArray *builders = g_array_new (FALSE, FALSE, sizeof (Builder));
-
-  g_array_set_clear_func (builders, builder_clear);
-  return builders;
-}
-
-static Builder *
-get_builder (GArray *builders, guint index)
-{
-  return &g_array_index (builders, Builder, index);
-}
-
-static int
-compare_builders (gconstpointer a, gconstpointer b)
-{
-  return strcmp (((const Builder *) a)->name, ((const Builder *) b)->name);
-}
-
-static Builder *
-find_builder (GArray *builders, const char *name)
-{
-  const Builder key = { .name = (char *) name };
-  guint index;
-
-  return g_array_binary_search (builders, &key, compare_builders, &index) ? get_builder (builders, index) : NULL;
-}
 
 static void
 fail_commands (BbPbLink *self, const GError *reason)
 {
   g_autoptr (GPtrArray) running = g_ptr_array_new ();
+  GArray *builders = bb_link_get_builders (BB_LINK (self));
 
-  for (guint i = 0; i < self->builders->len; i++)
-    if (get_builder (self->builders, i)->command != NULL)
-      g_ptr_array_add (running, get_builder (self->builders, i)->command);
+  for (guint i = 0; i < builders->len; i++)
+    if (bb_link_builders_get (builders, i)->command != NULL)
+      g_ptr_array_add (running, bb_link_builders_get (builders, i)->command);
   for (guint i = 0; i < running->len; i++)
     bb_remote_command_finish (g_ptr_array_index (running, i), reason);
 }
@@ -95,7 +49,7 @@ closed_cb (BbPbBroker *broker, const GError *reason, gpointer user_data)
   BbPbLink *self = user_data;
   g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
 
-  self->lost = TRUE;
+  bb_link_set_lost (BB_LINK (self));
   bb_timer_stop (&self->refused_timer);
   fail_commands (self, lost);
   g_signal_emit_by_name (self, "lost", lost);
@@ -119,22 +73,12 @@ bb_pb_link_finalize (GObject *object)
 
   bb_timer_stop (&self->refused_timer);
   g_clear_pointer (&self->broker, bb_pb_broker_free);
-  g_array_unref (self->builders);
-  g_clear_pointer (&self->commands, bb_slave_commands_unref);
-  g_free (self->peer_address);
   G_OBJECT_CLASS (bb_pb_link_parent_class)->finalize (object);
-}
-
-static void
-bb_pb_link_class_init (BbPbLinkClass *klass)
-{
-  G_OBJECT_CLASS (klass)->finalize = bb_pb_link_finalize;
 }
 
 static void
 bb_pb_link_init (BbPbLink *self)
 {
-  self->builders = builders_new ();
 }
 
 BbPbLink *
@@ -143,7 +87,7 @@ bb_pb_link_new (BbPbBroker *broker, const char *peer_address, gint64 bot, gint64
   BbPbLink *self = g_object_new (BB_TYPE_PB_LINK, NULL);
 
   self->broker = broker;
-  self->peer_address = g_strdup (peer_address);
+  bb_link_set_peer_address (BB_LINK (self), peer_address);
   self->bot = bot;
   self->respond_request = respond_request;
   bb_timer_init (&self->refused_timer, bb_pb_broker_get_loop (broker), refused_stays_cb, self);
@@ -156,18 +100,6 @@ static const char *
 bb_pb_link_get_protocol (BbSlaveLink *link)
 {
   return "pb";
-}
-
-static const char *
-bb_pb_link_get_peer_address (BbSlaveLink *link)
-{
-  return BB_PB_LINK (link)->peer_address;
-}
-
-static gint64
-bb_pb_link_get_last_message_us (BbSlaveLink *link)
-{
-  return bb_stream_get_last_input_us (bb_pb_broker_get_stream (BB_PB_LINK (link)->broker));
 }
 
 /* What the slave calls of its own accord. */
@@ -192,7 +124,7 @@ bb_pb_link_accept (BbSlaveLink *link)
 {
   BbPbLink *self = BB_PB_LINK (link);
 
-  if (self->respond_request == 0 || self->lost)
+  if (self->respond_request == 0 || bb_link_is_lost (BB_LINK (self)))
     return;
   self->perspective = bb_pb_broker_add_object (self->broker, perspective_cb, self);
   bb_jelly_put_remote (bb_pb_broker_begin_answer (self->broker, self->respond_request), self->perspective);
@@ -207,7 +139,7 @@ bb_pb_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reason)
   BbPbLink *self = BB_PB_LINK (link);
   g_autoptr (GError) error = NULL;
 
-  if (self->lost)
+  if (bb_link_is_lost (BB_LINK (link)))
     return;
   if (duplicate && self->respond_request != 0)
     {
@@ -219,35 +151,6 @@ bb_pb_link_refuse (BbSlaveLink *link, gboolean duplicate, const char *reason)
     }
   error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, reason);
   bb_pb_broker_close (self->broker, FALSE, error);
-}
-
-static void
-cancelled_cb (GCancellable *cancellable, GTask *task)
-{
-  bb_pb_broker_cancel_calls (BB_PB_LINK (g_task_get_source_object (task))->broker, task);
-}
-
-static GTask *
-begin_task (BbPbLink *self, gpointer tag, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
-{
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, tag);
-  if (cancellable != NULL)
-    g_signal_connect_object (cancellable, "cancelled", G_CALLBACK (cancelled_cb), task, 0);
-  return task;
-}
-
-/* An operation that ends because the connection has ended already, or because it is not wanted. */
-static gboolean
-return_early (BbPbLink *self, GTask *task)
-{
-  if (g_task_return_error_if_cancelled (task))
-    return TRUE;
-  if (!self->lost)
-    return FALSE;
-  g_task_return_new_error (task, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
-  return TRUE;
 }
 
 static const BbJellyWriter *
@@ -262,10 +165,10 @@ static void
 end_info (BbPbLink *self, GTask *task)
 {
   BbSlaveInfo *info = g_task_get_task_data (task);
+  BbSlaveCommands *commands = bb_slave_info_get_commands (info);
 
-  g_clear_pointer (&self->commands, bb_slave_commands_unref);
-  self->commands = bb_slave_info_get_commands (info);
-  self->dialect.version = self->commands != NULL ? bb_slave_commands_get_version (self->commands) : 0;
+  self->dialect.version = commands != NULL ? bb_slave_commands_get_version (commands) : 0;
+  bb_link_take_commands (BB_LINK (self), commands);
   if (self->dialect.version == 0 && !self->python3)
     self->dialect.version = OLDEST_VERSION;
   bb_pb_broker_set_python2 (self->broker, !self->python3);
@@ -366,27 +269,14 @@ bb_pb_link_get_info_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
                            gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_pb_link_get_info_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_pb_link_get_info_async, cancellable, callback,
+                                            user_data);
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   g_task_set_task_data (task, bb_slave_info_new (), (GDestroyNotify) bb_slave_info_free);
   call_bot (self, "getWorkerInfo", 0);
   bb_pb_broker_end_call (self->broker, BB_LINK_INFO_LIMIT_US, FALSE, info_answered, g_steal_pointer (&task));
-}
-
-static GVariant *
-bb_pb_link_get_info_finish (BbSlaveLink *link, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, link), NULL);
-
-  return g_task_propagate_pointer (G_TASK (result), error);
-}
-
-static BbSlaveCommands *
-bb_pb_link_get_commands (BbSlaveLink *link)
-{
-  return BB_PB_LINK (link)->commands;
 }
 
 /* The answer is complete and gives one reference for each builder again: the old ones are given back. A builder that is not in
@@ -399,7 +289,7 @@ drop_builders (BbPbLink *self, GArray *old)
 
   for (guint i = 0; i < old->len; i++)
     {
-      Builder *builder = get_builder (old, i);
+      BbLinkBuilder *builder = bb_link_builders_get (old, i);
 
       bb_pb_broker_send_decref (self->broker, builder->number);
       if (builder->command != NULL)
@@ -413,7 +303,7 @@ drop_builders (BbPbLink *self, GArray *old)
 static GArray *
 collect_builders (char **wanted, guint n_pairs, BbJelly pair)
 {
-  GArray *builders = builders_new ();
+  GArray *builders = bb_link_builders_new ();
   g_autoptr (GHashTable) names = g_hash_table_new (g_str_hash, g_str_equal);
 
   for (char **name = wanted; *name != NULL; name++)
@@ -422,32 +312,14 @@ collect_builders (char **wanted, guint n_pairs, BbJelly pair)
     {
       BbJelly key, value;
       g_autofree char *name = NULL;
-      Builder builder = { NULL };
+      gint64 number;
 
       if (!bb_jelly_get_pair (pair, &key, &value) || (name = bb_jelly_dup_text (key)) == NULL
-          || !bb_jelly_get_remote (value, &builder.number) || !g_hash_table_remove (names, name))
+          || !bb_jelly_get_remote (value, &number) || !g_hash_table_remove (names, name))
         continue;
-      builder.name = g_ref_string_new_intern (name);
-      g_array_append_val (builders, builder);
+      bb_link_builders_add (builders, name, NULL, number);
     }
-  g_array_sort (builders, compare_builders);
   return builders;
-}
-
-static void
-take_builders (BbPbLink *self, GArray *builders)
-{
-  g_autoptr (GArray) old = g_steal_pointer (&self->builders);
-
-  self->builders = builders;
-  for (guint i = 0; i < builders->len; i++)
-    {
-      Builder *builder = get_builder (builders, i), *before = find_builder (old, builder->name);
-
-      if (before != NULL)
-        builder->command = g_steal_pointer (&before->command);
-    }
-  drop_builders (self, old);
 }
 
 static void
@@ -455,7 +327,9 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
                    gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
+  BbPbLink *self = g_task_get_source_object (task);
   char **wanted = g_task_get_task_data (task);
+  g_autoptr (GArray) old = NULL;
   GArray *builders;
   BbJelly pair;
   guint n_pairs;
@@ -471,7 +345,8 @@ builders_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
       return;
     }
   builders = collect_builders (wanted, n_pairs, pair);
-  take_builders (g_task_get_source_object (task), builders);
+  old = bb_link_change_builders (BB_LINK (self), builders);
+  drop_builders (self, old);
   if (builders->len < g_strv_length (wanted))
     g_task_return_new_error (task, BB_ERROR, BB_ERROR_PROTOCOL, "the slave took %u of %u builders", builders->len,
                              g_strv_length (wanted));
@@ -502,12 +377,13 @@ bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, 
                                GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_pb_link_set_builders_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_pb_link_set_builders_async, cancellable, callback,
+                                            user_data);
   const BbJellyWriter *writer;
   GError *error = NULL;
   char **names;
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   if (!check_builders (builders, n_builders, &error))
     {
@@ -528,33 +404,21 @@ bb_pb_link_set_builders_async (BbSlaveLink *link, const BbBuilderDir *builders, 
   bb_pb_broker_end_call (self->broker, BB_LINK_BUILDERS_LIMIT_US, TRUE, builders_answered, g_steal_pointer (&task));
 }
 
-static gboolean
-finish_boolean (BbSlaveLink *link, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (g_task_is_valid (result, link), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
 static void
 done_answered (BbPbBroker *broker, const BbJelly *answer, const GError *error, const char *failure_type,
                gpointer user_data)
 {
-  g_autoptr (GTask) task = user_data;
-
-  if (error != NULL)
-    g_task_return_error (task, g_error_copy (error));
-  else
-    g_task_return_boolean (task, TRUE);
+  bb_link_end (user_data, error);
 }
 
 static void
 bb_pb_link_ping_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_pb_link_ping_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_pb_link_ping_async, cancellable, callback,
+                                            user_data);
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   bb_jelly_put_text (call_bot (self, "print", 1), "ping");
   bb_pb_broker_end_call (self->broker, BB_LINK_PRINT_LIMIT_US, TRUE, done_answered, g_steal_pointer (&task));
@@ -566,16 +430,16 @@ shutdown_answered (BbPbBroker *broker, const BbJelly *answer, const GError *erro
                    gpointer user_data)
 {
   g_autoptr (GTask) task = user_data;
-  BbPbLink *self = g_task_get_source_object (task);
+  GArray *builders = bb_link_get_builders (g_task_get_source_object (task));
 
   if (error == NULL || g_error_matches (error, BB_ERROR, BB_ERROR_LOST))
     {
       g_task_return_boolean (task, TRUE);
       return;
     }
-  if (g_strcmp0 (failure_type, "NoSuchMethod") == 0 && self->builders->len > 0)
+  if (g_strcmp0 (failure_type, "NoSuchMethod") == 0 && builders->len > 0)
     {
-      bb_pb_broker_begin_call (broker, get_builder (self->builders, 0)->number, "shutdown", 0);
+      bb_pb_broker_begin_call (broker, bb_link_builders_get (builders, 0)->number, "shutdown", 0);
       bb_pb_broker_end_call (broker, BB_LINK_PRINT_LIMIT_US, FALSE, NULL, NULL);
       g_task_return_boolean (task, TRUE);
       return;
@@ -588,9 +452,10 @@ bb_pb_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
                            gpointer user_data)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GTask) task = begin_task (self, bb_pb_link_shutdown_async, cancellable, callback, user_data);
+  g_autoptr (GTask) task = bb_link_begin (BB_LINK (self), bb_pb_link_shutdown_async, cancellable, callback,
+                                            user_data);
 
-  if (return_early (self, task))
+  if (task == NULL)
     return;
   call_bot (self, "shutdown", 0);
   bb_pb_broker_end_call (self->broker, BB_LINK_PRINT_LIMIT_US, FALSE, shutdown_answered, g_steal_pointer (&task));
@@ -599,61 +464,37 @@ bb_pb_link_shutdown_async (BbSlaveLink *link, GCancellable *cancellable, GAsyncR
 static void
 command_ended (BbRemoteCommand *command, gpointer user_data)
 {
-  BbPbLink *self = user_data;
-
-  for (guint i = 0; i < self->builders->len; i++)
-    if (get_builder (self->builders, i)->command == command)
-      {
-        get_builder (self->builders, i)->command = NULL;
-        return;
-      }
+  bb_link_command_ended (user_data, command);
 }
 
 static BbRemoteCommand *
-bb_pb_link_start_command (BbSlaveLink *link, const char *builder_name, const char *name, GVariant *args,
-                          const BbCommandEvents *events, gpointer user_data, GError **error)
+start (BbLink *link, const BbLinkBuilder *builder, const char *name, GVariant *args, const BbCommandEvents *events,
+       gpointer user_data, GError **error)
 {
   BbPbLink *self = BB_PB_LINK (link);
-  g_autoptr (GVariant) sunk = g_variant_ref_sink (args);
-  g_autoptr (GVariant) translated = NULL;
-  Builder *builder = find_builder (self->builders, builder_name);
+  g_autoptr (GVariant) translated = bb_pb_arguments_translate (&self->dialect, name, args, error);
 
-  if (self->lost)
-    g_set_error_literal (error, BB_ERROR, BB_ERROR_LOST, "the connection to the slave has ended");
-  else if (builder == NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not know builder \"%s\"", builder_name);
-  else if (builder->command != NULL)
-    g_set_error (error, BB_ERROR, BB_ERROR_WRONG_STATE, "builder \"%s\" runs another command on that slave",
-                 builder_name);
-  else if (self->commands != NULL && !bb_slave_commands_have (self->commands, name))
-    g_set_error (error, BB_ERROR, BB_ERROR_FAILED, "the slave does not have the command \"%s\"; use a newer release",
-                 name);
-  else
-    translated = bb_pb_arguments_translate (&self->dialect, name, sunk, error);
   if (translated == NULL)
     return NULL;
-  builder->command = bb_pb_command_start (self->broker, builder->number, name, translated, events, user_data,
-                                          command_ended, self);
-  return builder->command;
+  return bb_pb_command_start (self->broker, builder->number, name, translated, events, user_data, command_ended, self);
+}
+
+static const char *
+get_command_name (const char *name)
+{
+  return name;
+}
+
+static BbStream *
+get_stream (BbLink *link)
+{
+  return bb_pb_broker_get_stream (BB_PB_LINK (link)->broker);
 }
 
 static void
-bb_pb_link_interrupt (BbSlaveLink *link, BbRemoteCommand *command, const char *why)
+cancel_calls (BbLink *link, gpointer user_data)
 {
-  if (!BB_PB_LINK (link)->lost)
-    bb_remote_command_interrupt (command, why);
-}
-
-static void
-bb_pb_link_give_block (BbSlaveLink *link, BbRemoteCommand *command, GBytes *block, const GError *error)
-{
-  bb_remote_command_give_block (command, block, error);
-}
-
-static void
-bb_pb_link_set_reading (BbSlaveLink *link, gboolean reading)
-{
-  bb_stream_set_reading (bb_pb_broker_get_stream (BB_PB_LINK (link)->broker), reading);
+  bb_pb_broker_cancel_calls (BB_PB_LINK (link)->broker, user_data);
 }
 
 static void
@@ -666,22 +507,23 @@ static void
 bb_pb_link_iface_init (BbSlaveLinkInterface *iface)
 {
   iface->get_protocol = bb_pb_link_get_protocol;
-  iface->get_peer_address = bb_pb_link_get_peer_address;
-  iface->get_last_message_us = bb_pb_link_get_last_message_us;
   iface->accept = bb_pb_link_accept;
   iface->refuse = bb_pb_link_refuse;
   iface->get_info_async = bb_pb_link_get_info_async;
-  iface->get_info_finish = bb_pb_link_get_info_finish;
-  iface->get_commands = bb_pb_link_get_commands;
   iface->set_builders_async = bb_pb_link_set_builders_async;
-  iface->set_builders_finish = finish_boolean;
   iface->ping_async = bb_pb_link_ping_async;
-  iface->ping_finish = finish_boolean;
   iface->shutdown_async = bb_pb_link_shutdown_async;
-  iface->shutdown_finish = finish_boolean;
-  iface->start_command = bb_pb_link_start_command;
-  iface->interrupt = bb_pb_link_interrupt;
-  iface->give_block = bb_pb_link_give_block;
-  iface->set_reading = bb_pb_link_set_reading;
   iface->close = bb_pb_link_close;
+}
+
+static void
+bb_pb_link_class_init (BbPbLinkClass *klass)
+{
+  BbLinkClass *link = BB_LINK_CLASS (klass);
+
+  G_OBJECT_CLASS (klass)->finalize = bb_pb_link_finalize;
+  link->get_stream = get_stream;
+  link->cancel_calls = cancel_calls;
+  link->get_command_name = get_command_name;
+  link->start = start;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "bb-link.h"
 #include "bb-pb-broker.h"
-#include "bb-slave-link.h"
 
 G_BEGIN_DECLS
 
 /* A slave that has logged in over Perspective Broker. */
 #define BB_TYPE_PB_LINK (bb_pb_link_get_type ())
-G_DECLARE_FINAL_TYPE (BbPbLink, bb_pb_link, BB, PB_LINK, GObject)
+G_DECLARE_FINAL_TYPE (BbPbLink, bb_pb_link, BB, PB_LINK, BbLink)
 
 /**
  * bb_pb_link_new:
