@@ -178,6 +178,30 @@ test_limits (Fixture *f, gconstpointer data)
   g_assert_cmpint (bb_ledger_row_get_state (get_row (f)), ==, BB_ROW_RUNNING);
 }
 
+/* Substantiate() without a build waits for room, too, and asks once. */
+static void
+test_limits_by_hand (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) link = NULL;
+  Request *other;
+  guint n_commits;
+
+  f->world->limits.max_hourly_cost = 3;
+  world_add_slave (f->world, "vm2", "fake")->settings->hourly_cost = 2;
+  park (f);
+  other = world_acquire (f->world, "vm2", "hello", NULL);
+  link = world_attach (f->world, "vm2");
+  n_commits = bb_memory_store_count_commits (f->world->store);
+  g_assert_true (bb_slave_manager_substantiate (f->world->slaves, world_find (f->world, "vm"), NULL));
+  world_advance (f->world, 100);
+  assert_parked (f, "i-1");
+  g_assert_cmpuint (bb_memory_store_count_commits (f->world->store), ==, n_commits);
+  request_release (other, BB_RESULT_SUCCESS);
+  bb_slave_manager_insubstantiate (f->world->slaves, world_find (f->world, "vm2"), TRUE, NULL);
+  world_turn (f->world);
+  g_assert_cmpint (bb_ledger_row_get_state (get_row (f)), ==, BB_ROW_RUNNING);
+}
+
 /* ---- what ends it ---- */
 
 static void
@@ -525,6 +549,7 @@ main (int argc, char **argv)
   TEST ("/parking/L13/parked-and-started-again", test_parked_and_started_again);
   TEST ("/parking/C8/cost", test_cost);
   TEST ("/parking/C7-C8/limits", test_limits);
+  TEST ("/parking/C7-C8/limits-by-hand", test_limits_by_hand);
   TEST ("/parking/L30/image-changes", test_image_changes);
   TEST ("/parking/C6/slave-is-removed", test_slave_is_removed);
   TEST ("/parking/C15/terminated", test_terminated);

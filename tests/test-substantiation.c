@@ -1620,6 +1620,77 @@ test_forgotten (Fixture *f, gconstpointer data)
   world_assert_why (f->world, "vm", "can be substantiated");
 }
 
+/* The row of a start under way is forgotten: what the start then brings is nobody's, and gets a row to be stopped by. */
+static void
+test_forgotten_while_starting (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GPtrArray) rows = NULL;
+  Request *request;
+
+  world_apply (f->world);
+  bb_fake_cloud_set_start (BB_CLOUD_WAITS, 0, NULL);
+  request = world_acquire (f->world, "vm", "a", NULL);
+  bb_ledger_close (f->world->ledger, get_row (f), "forgotten by ann: it hangs", NULL, NULL);
+  world_turn (f->world);
+  g_assert_cmpuint (bb_ledger_count_open (f->world->ledger), ==, 0);
+  bb_fake_cloud_answer ("start", TRUE);
+  world_turn (f->world);
+  g_assert_cmpuint (bb_fake_cloud_count_machines ("vm"), ==, 1);
+  rows = bb_ledger_get_open_rows (f->world->ledger);
+  g_assert_cmpuint (rows->len, ==, 1);
+  g_assert_cmpint (bb_ledger_row_get_state (rows->pdata[0]), ==, BB_ROW_STOPPING);
+  g_assert_cmpstr (bb_ledger_row_get_instance_id (rows->pdata[0]), ==, "i-1");
+  request_cancel (request);
+}
+
+/* Before the row of a start is on disk its slave is removed: nothing is started, and the row does not stay. */
+static void
+test_removed_while_writing (Fixture *f, gconstpointer data)
+{
+  Request *request;
+
+  world_apply (f->world);
+  bb_memory_store_set_hanging (f->world->store, TRUE);
+  request = world_acquire (f->world, "vm", "a", NULL);
+  world_begin (f->world);
+  world_apply (f->world);
+  bb_memory_store_set_hanging (f->world->store, FALSE);
+  world_turn (f->world);
+  g_assert_true (request->done);
+  request_free (request);
+  g_assert_cmpuint (bb_ledger_count_open (f->world->ledger), ==, 0);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("start"), ==, 0);
+}
+
+/* A backend that hears of its instances by itself says so: then it is looked at, once, and not before. */
+static void
+test_instance_changed (Fixture *f, gconstpointer data)
+{
+  g_autoptr (BbScriptedLink) link = NULL;
+  Request *request;
+  BbLatentSlave *slave;
+
+  world_apply (f->world);
+  slave = BB_LATENT_SLAVE (world_find (f->world, "vm"));
+  bb_latent_slave_instance_changed (slave);
+  world_turn (f->world);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("check"), ==, 0);
+  request = run_build (f, &link);
+  bb_latent_slave_instance_changed (slave);
+  world_turn (f->world);
+  g_assert_cmpuint (bb_fake_cloud_count_calls ("check"), ==, 1);
+  assert_state (f, "substantiated", 1, 1);
+  bb_fake_cloud_kill ("vm");
+  bb_fake_cloud_set_check (BB_INSTANCE_GONE, NULL);
+  bb_latent_slave_instance_changed (slave);
+  world_turn (f->world);
+  assert_state (f, "substantiated", 0, 1); /* an absence is believed when it has been seen twice */
+  bb_latent_slave_instance_changed (slave);
+  world_turn (f->world);
+  assert_state (f, "insubstantiated", 0, 0);
+  request_release (request, BB_RESULT_RETRY);
+}
+
 static void
 test_listed_as_gone (Fixture *f, gconstpointer data)
 {
@@ -1758,6 +1829,9 @@ main (int argc, char **argv)
   TEST_DATA ("/substantiation/L32-shutdown-stopping-hangs", "stopping-hangs", test_shutdown);
   TEST ("/substantiation/C15-terminate", test_terminate);
   TEST ("/substantiation/C16-forgotten", test_forgotten);
+  TEST ("/substantiation/C16-forgotten-while-starting", test_forgotten_while_starting);
+  TEST ("/substantiation/removed-while-writing", test_removed_while_writing);
+  TEST ("/substantiation/instance-changed", test_instance_changed);
   TEST ("/substantiation/listed-as-gone", test_listed_as_gone);
   TEST ("/substantiation/P9/announced-end", test_announced_end);
   return g_test_run ();
