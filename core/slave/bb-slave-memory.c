@@ -130,6 +130,15 @@ bb_slave_manager_forget (BbSlaveRecord *record)
   bb_store_commit_async (record->manager->store, batch, NULL, NULL, NULL);
 }
 
+/* Without the rest of the row that it is a part of. (transfer full) */
+static GVariant *
+copy_info (GVariant *info)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new (g_variant_get_data (info), g_variant_get_size (info));
+
+  return g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, TRUE));
+}
+
 void
 bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
 {
@@ -137,6 +146,7 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
   GVariant *row = g_hash_table_lookup (remembered, bb_slave_record_get_name (record));
   gboolean paused = FALSE;
   const char *commands = "";
+  g_autoptr (GVariant) info = NULL;
   const char *token;
 
   *was_attached = FALSE;
@@ -145,9 +155,9 @@ bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
   if (g_variant_lookup (row, "paused", "b", &paused))
     record->paused = paused;
   g_clear_pointer (&record->info, g_variant_unref);
-  record->info = g_variant_lookup_value (row, "info", G_VARIANT_TYPE_VARDICT);
-  if (record->info != NULL)
-    g_variant_get_data (record->info); /* one block of memory instead of a tree of small ones */
+  info = g_variant_lookup_value (row, "info", G_VARIANT_TYPE_VARDICT);
+  if (info != NULL)
+    record->info = copy_info (info);
   record->info_kept = g_variant_lookup (row, "commands", "&s", &commands);
   if (*commands != '\0')
     record->commands = bb_slave_commands_get (commands);

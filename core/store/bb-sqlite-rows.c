@@ -352,11 +352,12 @@ static GVariant *
 read_row (BbSqliteDatabase *self, const BbTable *table, sqlite3_stmt *statement, GError **error)
 {
   g_auto (GVariantBuilder) row = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  GVariant *result;
 
   for (int i = 0; table->columns[i].name != NULL; i++)
     {
       g_autoptr (GError) reason = NULL;
-      GVariant *value;
+      g_autoptr (GVariant) value = NULL;
 
       if (sqlite3_column_type (statement, i) == SQLITE_NULL)
         continue;
@@ -369,9 +370,12 @@ read_row (BbSqliteDatabase *self, const BbTable *table, sqlite3_stmt *statement,
           bb_sqlite_database_set_damaged (self, how, error);
           return NULL;
         }
+      value = g_variant_take_ref (value); /* what was parsed does not float */
       g_variant_builder_add (&row, "{sv}", table->columns[i].name, value);
     }
-  return g_variant_ref_sink (g_variant_builder_end (&row));
+  result = g_variant_ref_sink (g_variant_builder_end (&row));
+  g_variant_get_data (result); /* one block of memory instead of a tree of small ones: there may be very many */
+  return result;
 }
 
 static GPtrArray *
