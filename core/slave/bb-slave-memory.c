@@ -139,36 +139,52 @@ copy_info (GVariant *info)
   return g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, TRUE));
 }
 
+static void
+recall_value (BbSlaveRecord *record, const char *column, GVariant *value, gboolean *was_attached)
+{
+  if (g_str_equal (column, "paused"))
+    record->paused = g_variant_get_boolean (value);
+  else if (g_str_equal (column, "info") && g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
+    record->info = copy_info (value);
+  else if (g_str_equal (column, "commands"))
+    {
+      record->info_kept = TRUE;
+      if (*g_variant_get_string (value, NULL) != '\0')
+        record->commands = bb_slave_commands_get (g_variant_get_string (value, NULL));
+    }
+  else if (g_str_equal (column, "last_message_at"))
+    record->last_message_at_us = g_variant_get_int64 (value);
+  else if (g_str_equal (column, "peer_address"))
+    record->peer_address = g_variant_dup_string (value, NULL);
+  else if (g_str_equal (column, "command_token") && *g_variant_get_string (value, NULL) != '\0')
+    record->command_token = g_variant_dup_string (value, NULL);
+  else if (g_str_equal (column, "attached"))
+    *was_attached = g_variant_get_boolean (value);
+  else if (g_str_equal (column, "missing_since"))
+    record->missing.since_us = g_variant_get_int64 (value);
+  else if (g_str_equal (column, "reported_missing"))
+    {
+      record->missing.reported = g_variant_get_boolean (value);
+      record->missing.missing = record->missing.reported && record->substantiation == NULL;
+    }
+}
+
+/* Of a record that is new. */
 void
 bb_slave_manager_recall (BbSlaveRecord *record, gboolean *was_attached)
 {
   GHashTable *remembered = record->manager->remembered;
   GVariant *row = g_hash_table_lookup (remembered, bb_slave_record_get_name (record));
-  gboolean paused = FALSE;
-  const char *commands = "";
-  g_autoptr (GVariant) info = NULL;
-  const char *token;
+  GVariantIter iter;
+  const char *column;
+  GVariant *value;
 
   *was_attached = FALSE;
   if (row == NULL)
     return;
-  if (g_variant_lookup (row, "paused", "b", &paused))
-    record->paused = paused;
-  g_clear_pointer (&record->info, g_variant_unref);
-  info = g_variant_lookup_value (row, "info", G_VARIANT_TYPE_VARDICT);
-  if (info != NULL)
-    record->info = copy_info (info);
-  record->info_kept = g_variant_lookup (row, "commands", "&s", &commands);
-  if (*commands != '\0')
-    record->commands = bb_slave_commands_get (commands);
-  g_variant_lookup (row, "last_message_at", "x", &record->last_message_at_us);
-  g_variant_lookup (row, "peer_address", "s", &record->peer_address);
-  if (g_variant_lookup (row, "command_token", "&s", &token) && *token != '\0')
-    record->command_token = g_strdup (token);
-  g_variant_lookup (row, "attached", "b", was_attached);
-  g_variant_lookup (row, "missing_since", "x", &record->missing.since_us);
-  if (g_variant_lookup (row, "reported_missing", "b", &record->missing.reported))
-    record->missing.missing = record->missing.reported && record->substantiation == NULL;
+  g_variant_iter_init (&iter, row);
+  while (g_variant_iter_loop (&iter, "{&sv}", &column, &value))
+    recall_value (record, column, value, was_attached);
   g_hash_table_remove (remembered, bb_slave_record_get_name (record));
 }
 
