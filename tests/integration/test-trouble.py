@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The machine itself in trouble: disk full, store read-only or damaged, a wall clock that jumps. The whole daemon, real
 workers: nothing is started that can't be written down, nothing that runs is lost, and it works again afterwards."""
+import contextlib
 import os
 import re
 import shlex
+import shutil
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -147,6 +150,36 @@ class Trouble(bbtest.Case):
         daemon.wait_log('the store is new, but there are instances of an earlier one')
         wait_until(lambda: not local_workers() and daemon.json('instances') == [],
                    lambda: 'the instance to be stopped: %s' % daemon.log()[-3000:])
+
+    def test_restore(self):
+        """C11: a backup that was made while the daemon ran, restored as the operations page says after the folder was lost, with a
+        machine running that the old ledger does not know: it is found by its tags and stopped; builds of before are known"""
+        daemon = self.make_daemon(grace=2)
+        daemon.start()
+        self.assertEqual(daemon.build('here')['result'], 'success')
+        daemon.bbctl('insubstantiate', 'local-1')
+        wait_until(lambda: not local_workers() and daemon.json('instances') == [], 'the end of the first instance')
+        backup = daemon.dir('backup')
+        os.mkdir(backup, 0o700)
+        with contextlib.closing(sqlite3.connect(daemon.dir('state', 'bbhost.db'))) as store, \
+                contextlib.closing(sqlite3.connect(os.path.join(backup, 'bbhost.db'))) as copy:
+            store.backup(copy)
+        shutil.copy(daemon.dir('state', 'store-id'), backup)
+        shutil.copytree(daemon.dir('state', 'builds'), os.path.join(backup, 'builds'))
+
+        self.assertEqual(daemon.build('here')['number'], 2)
+        self.assertEqual(len(local_workers()), 1)
+        daemon.configure(self.config + daemon.listener(port=daemon.port))
+        daemon.kill()
+        os.rename(daemon.dir('state'), daemon.dir('state.broken'))
+        shutil.copytree(backup, daemon.dir('state'))
+        daemon.start()
+        self.assertEqual({number: build['result'] for number, build in daemon.builds().items()}, {1: 'success'})
+        self.assertIn('done', daemon.bbctl('log', '1').stdout)
+        daemon.wait_log('carries our mark, but the ledger knows nothing of it')
+        wait_until(lambda: not local_workers() and daemon.json('instances') == [],
+                   lambda: 'the instance to be stopped: %s' % daemon.log()[-3000:])
+        self.assertEqual(daemon.build('here')['result'], 'success')
 
     def jump(self, seconds):
         self.daemon.dir.write('jump', '%d\n' % seconds)
