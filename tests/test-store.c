@@ -543,6 +543,24 @@ run_sql (const char *path, const char *sql)
   sqlite3_close (handle);
 }
 
+/* C11: a value that is none, in a file that is sound otherwise */
+static void
+test_damaged_value (Fixture *f, gconstpointer data)
+{
+  g_autoptr (GAsyncResult) result = NULL;
+  g_autoptr (GError) error = NULL;
+
+  put (f->store, &bb_table_instances, "{'number': <int64 1>, 'token': <'t'>, 'details': <{'zone': <'a'>}>}");
+  close_store (f);
+  run_sql (f->path, "UPDATE instances SET details = '{''zone'': <'");
+  f->store = open_store (f->dir);
+  bb_store_select_async (BB_STORE (f->store), &bb_table_instances, NULL, NULL, -1, NULL, bb_test_store_result, &result);
+  bb_test_run_until_result (&result);
+  g_assert_null (bb_store_select_finish (BB_STORE (f->store), result, &error));
+  g_assert_error (error, BB_ERROR, BB_ERROR_STORE);
+  g_assert_nonnull (strstr (error->message, "bbhost.db is damaged: column details of table instances can't be read: "));
+}
+
 /* C11 */
 static void
 test_newer_version (Fixture *f, gconstpointer data)
@@ -777,6 +795,7 @@ main (int argc, char **argv)
   ADD ("/store/C2/killed-before-commit", test_killed_before_commit);
   ADD ("/store/C2/killed-after-commit", test_killed_after_commit);
   ADD ("/store/C11/damaged", test_damaged);
+  ADD ("/store/C11/damaged-value", test_damaged_value);
   ADD ("/store/C11/set-aside", test_set_aside);
   ADD ("/store/C11/newer-version", test_newer_version);
   ADD ("/store/C11/id-outlives-file", test_id);
