@@ -1,6 +1,7 @@
 # tests/net.mk
 libbbtest_la_SOURCES += %D%/support/bb-test.c %D%/support/bb-test.h %D%/support/bb-capture.c %D%/support/bb-capture.h \
-	%D%/support/bb-pb-peer.c %D%/support/bb-pb-peer.h %D%/support/bb-msgpack-peer.c %D%/support/bb-msgpack-peer.h
+	%D%/support/bb-pb-peer.c %D%/support/bb-pb-peer.h %D%/support/bb-msgpack-peer.c %D%/support/bb-msgpack-peer.h \
+	%D%/support/bb-command-ear.c %D%/support/bb-command-ear.h
 EXTRA_DIST += %D%/data/pb %D%/data/msgpack
 
 check_PROGRAMS += tests/test-loop

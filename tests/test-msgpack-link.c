@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
+#include "bb-command-ear.h"
 #include "bb-error.h"
 #include "bb-log-trap.h"
 #include "bb-msgpack-peer.h"
@@ -16,120 +17,23 @@
 /* A slave that has logged in, and what its one command told. */
 typedef struct
 {
+  BbCommandEar ear; /* of its commands */
   BbTestClock *clock;
   BbLoop *loop;
   BbTestLoginHost *host;
   BbListener *listener;
   BbMsgpackPeer *peer;
-  BbSlaveLink *link;
   gint64 request; /* of the last one to the peer */
   char *id;       /* of the last command */
-
-  GString *told;
-  guint n_done;
-  gboolean fail_transfer;
-  gboolean answer_later;
-  gboolean pause_in_output;
   gboolean unanswered; /* the end of a command */
 } Fixture;
-
-static void
-output (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length, gpointer user_data)
-{
-  static const char *const names[] = { "stdout", "stderr", "header", "log" };
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "%s%s%s=%.*s ", names[stream], log_name != NULL ? ":" : "",
-                          log_name != NULL ? log_name : "", (int) length, text);
-  if (f->pause_in_output)
-    bb_slave_link_set_reading (f->link, FALSE);
-}
-
-static void
-update (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
-{
-  g_autofree char *text = g_variant_print (value, TRUE);
-
-  g_string_append_printf (((Fixture *) user_data)->told, "%s=%s ", key, text);
-}
-
-static gboolean
-write_block (BbRemoteCommand *command, const guint8 *data, gsize length, gpointer user_data, GError **error)
-{
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "write=%.*s ", (int) length, (const char *) data);
-  if (f->fail_transfer)
-    g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the disk is full");
-  return !f->fail_transfer;
-}
-
-static void
-close_file (BbRemoteCommand *command, gpointer user_data)
-{
-  g_string_append (((Fixture *) user_data)->told, "close ");
-}
-
-static void
-set_utime (BbRemoteCommand *command, double access_time, double modified_time, gpointer user_data)
-{
-  g_string_append_printf (((Fixture *) user_data)->told, "utime=%g,%g ", access_time, modified_time);
-}
-
-static void
-read_block (BbRemoteCommand *command, gsize length, gpointer user_data)
-{
-  Fixture *f = user_data;
-  g_autoptr (GBytes) block = g_bytes_new ("list", 4);
-  g_autoptr (GError) error = NULL;
-
-  g_string_append_printf (f->told, "read=%" G_GSIZE_FORMAT " ", length);
-  if (f->answer_later)
-    return;
-  if (f->fail_transfer)
-    error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file is gone");
-  bb_slave_link_give_block (f->link, command, error != NULL ? NULL : block, error);
-}
-
-static void
-done (BbRemoteCommand *command, const GError *error, gpointer user_data)
-{
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "done=%s", error != NULL ? error->message : "");
-  f->n_done++;
-}
-
-static const BbCommandEvents events_table = { output, update, write_block, close_file, set_utime, read_block, done };
-
-typedef struct
-{
-  Fixture *f;
-  guint n_done;
-} Wait;
-
-static gboolean
-are_done (gpointer user_data)
-{
-  Wait *wait = user_data;
-
-  return wait->f->n_done >= wait->n_done;
-}
-
-static void
-wait_done (Fixture *f, guint n_done)
-{
-  Wait wait = { f, n_done };
-
-  bb_test_run_until_true (are_done, &wait);
-}
 
 static void
 log_in (Fixture *f)
 {
   f->peer = bb_msgpack_peer_new (bb_listener_get_port (f->listener));
   bb_msgpack_peer_login (f->peer, "w1", "pw-one");
-  f->link = f->host->links->pdata[f->host->links->len - 1];
+  f->ear.link = f->host->links->pdata[f->host->links->len - 1];
   f->request = -1;
 }
 
@@ -138,6 +42,7 @@ fixture_set_up (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
+  bb_command_ear_init (&f->ear);
   f->clock = bb_test_clock_new ();
   f->loop = bb_loop_new (BB_CLOCK (f->clock), &error);
   g_assert_no_error (error);
@@ -145,14 +50,13 @@ fixture_set_up (Fixture *f, gconstpointer data)
   f->listener = bb_listener_new (f->loop, "main", "msgpack", "127.0.0.1", 0, BB_LOGIN_HOST (f->host),
                                  &bb_listener_default_limits, &error);
   g_assert_no_error (error);
-  f->told = g_string_new (NULL);
   log_in (f);
 }
 
 static void
 fixture_tear_down (Fixture *f, gconstpointer data)
 {
-  bb_slave_link_close (f->link, NULL);
+  bb_slave_link_close (f->ear.link, NULL);
   bb_test_run_pending ();
   g_assert_cmpuint (f->host->n_lost, ==, f->host->links->len);
   bb_msgpack_peer_free (f->peer);
@@ -162,7 +66,7 @@ fixture_tear_down (Fixture *f, gconstpointer data)
   g_assert_finalize_object (f->host);
   g_object_unref (f->loop);
   g_object_unref (f->clock);
-  g_string_free (f->told, TRUE);
+  bb_command_ear_clear (&f->ear);
   g_free (f->id);
 }
 
@@ -221,13 +125,13 @@ get_info (Fixture *f, const char *info)
   g_autoptr (GError) error = NULL;
   GVariant *got;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_request (f, "get_worker_info", "");
   answer (f, info);
   bb_test_run_until_result (&result);
-  got = bb_slave_link_get_info_finish (f->link, result, &error);
+  got = bb_slave_link_get_info_finish (f->ear.link, result, &error);
   if (got == NULL)
-    g_string_append (f->told, error->message);
+    g_string_append (f->ear.told, error->message);
   g_object_unref (result);
   return got;
 }
@@ -250,7 +154,7 @@ set_builders (Fixture *f, const char *rc, GCancellable *cancellable)
   g_autoptr (GError) error = NULL;
   gboolean good;
 
-  bb_slave_link_set_builders_async (f->link, builders, 1, cancellable, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 1, cancellable, bb_test_store_result, &result);
   expect_start (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"/srv/w/dir1\"]}");
   if (rc != NULL)
     {
@@ -261,9 +165,9 @@ set_builders (Fixture *f, const char *rc, GCancellable *cancellable)
   else
     g_cancellable_cancel (cancellable);
   bb_test_run_until_result (&result);
-  good = bb_slave_link_set_builders_finish (f->link, result, &error);
+  good = bb_slave_link_set_builders_finish (f->ear.link, result, &error);
   if (!good)
-    g_string_append (f->told, error->message);
+    g_string_append (f->ear.told, error->message);
   g_object_unref (result);
   return good;
 }
@@ -287,7 +191,7 @@ start (Fixture *f, const char *name, const char *args, const char *expected)
 
   if (f->request < 0)
     prepare (f);
-  command = bb_slave_link_start_command (f->link, "b1", name, g_variant_new_parsed (args), &events_table, f, &error);
+  command = bb_slave_link_start_command (f->ear.link, "b1", name, g_variant_new_parsed (args), &bb_command_ear_events, &f->ear, &error);
   g_assert_no_error (error);
   expect_start (f, expected);
   answer (f, "@mv nothing");
@@ -314,7 +218,7 @@ test_info (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (text, "'admin': <'Me'>"));
   g_assert_nonnull (strstr (text, "'numcpus': <int64 2>"));
   g_assert_nonnull (strstr (text, "'delete_leftover_dirs': <false>"));
-  g_assert_true (bb_slave_commands_have (bb_slave_link_get_commands (BB_SLAVE_LINK (f->link)), "shell"));
+  g_assert_true (bb_slave_commands_have (bb_slave_link_get_commands (BB_SLAVE_LINK (f->ear.link)), "shell"));
 }
 
 static void
@@ -334,7 +238,7 @@ test_info_limits (Fixture *f, gconstpointer data)
   g_string_append_c (text, '}');
   info = get_info (f, text->str);
   expect_settings (f);
-  bb_test_check_info_is_cut (f->link, info);
+  bb_test_check_info_is_cut (f->ear.link, info);
 }
 
 static void
@@ -342,7 +246,7 @@ test_info_fails (Fixture *f, gconstpointer data)
 {
   g_assert_null (get_info (f, "[int64 1]"));
   g_assert_null (get_info (f, "{'admin': <'Me'>}"));
-  g_assert_cmpstr (f->told->str, ==, "the slave's info does not say where it works"
+  g_assert_cmpstr (f->ear.told->str, ==, "the slave's info does not say where it works"
                                      "the slave's info does not say where it works");
 }
 
@@ -353,10 +257,10 @@ test_builders (Fixture *f, gconstpointer data)
 
   prepare (f);
   g_assert_false (set_builders (f, RC (13), NULL));
-  g_assert_cmpstr (f->told->str, ==, "the slave cannot make the directories of its builders");
-  g_string_truncate (f->told, 0);
+  g_assert_cmpstr (f->ear.told->str, ==, "the slave cannot make the directories of its builders");
+  g_string_truncate (f->ear.told, 0);
   g_assert_false (set_builders (f, NULL, cancellable));
-  g_assert_cmpstr (f->told->str, ==, "Operation was cancelled");
+  g_assert_cmpstr (f->ear.told->str, ==, "Operation was cancelled");
 }
 
 static void
@@ -368,14 +272,14 @@ test_shell (Fixture *f, gconstpointer data)
         " <[<'stdout'>, <[<'caf\303\251\\n'>, <[int64 4]>, <[1.5]>]>]>, <[<'stderr'>, <[<'e\\n'>]>]>,"
         " <[<'log'>, <[<'extra'>, <[<'l\\n'>]>]>]>, <[<'log'>, <[<'other'>, <[<'never'>]>]>]>,"
         " <[<'rc'>, <int64 3>]>, <[<'elapsed'>, <0.5>]>, <[<'stdout'>, <'no lines'>]>, <[<'odd'>]>, <int64 7>]>");
-  g_assert_cmpstr (f->told->str, ==, "header=in dir\n stdout=caf\303\251\n stderr=e\n log:extra=l\n rc=int64 3 elapsed=0.5 ");
+  g_assert_cmpstr (f->ear.told->str, ==, "header=in dir\n stdout=caf\303\251\n stderr=e\n log:extra=l\n rc=int64 3 elapsed=0.5 ");
   tell (f, "complete", ", 'args': <@mv nothing>");
-  g_assert_true (g_str_has_suffix (f->told->str, " done="));
+  g_assert_true (g_str_has_suffix (f->ear.told->str, " done="));
   /* What comes later is not an offence. */
   ask (f, "update", RC (0));
   bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": \"no such command runs\", "
                                    "\"is_exception\": true}");
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
 }
 
 static void
@@ -383,15 +287,15 @@ test_failures (Fixture *f, gconstpointer data)
 {
   start_shell (f);
   tell (f, "complete", ", 'args': <'OSError: no'>");
-  g_assert_cmpstr (f->told->str, ==, "done=the slave failed with OSError: no");
-  g_string_truncate (f->told, 0);
-  g_assert_nonnull (bb_slave_link_start_command (f->link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &events_table,
-                                                 f, NULL));
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the slave failed with OSError: no");
+  g_string_truncate (f->ear.told, 0);
+  g_assert_nonnull (bb_slave_link_start_command (f->ear.link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &bb_command_ear_events,
+                                                 &f->ear, NULL));
   expect_start (f, "\"command_name\": \"shell\", \"args\": {}");
   bb_msgpack_peer_send (f->peer, "{'op': <'response'>, 'seq_number': <int64 %" G_GINT64_FORMAT ">, 'result': <'no command'>,"
                         " 'is_exception': <true>}", f->request);
-  wait_done (f, 2);
-  g_assert_cmpstr (f->told->str, ==, "done=the slave answered an error: no command");
+  bb_command_ear_wait_done (&f->ear, 2);
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the slave answered an error: no command");
 }
 
 static void
@@ -400,13 +304,13 @@ test_interrupt (Fixture *f, gconstpointer data)
   BbRemoteCommand *command = start_shell (f);
   g_autofree char *rest = NULL;
 
-  bb_slave_link_interrupt (f->link, command, "enough");
+  bb_slave_link_interrupt (f->ear.link, command, "enough");
   rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"enough\"", f->id);
   expect_request (f, "interrupt_command", rest);
   answer (f, "@mv nothing");
   tell (f, "update", RC (-1));
   tell (f, "complete", "");
-  g_assert_cmpstr (f->told->str, ==, "rc=int64 -1 done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "rc=int64 -1 done=");
 }
 
 static void
@@ -423,7 +327,7 @@ test_upload (Fixture *f, gconstpointer data)
   bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": "
                                    "\"this command does not take that\", \"is_exception\": true}");
   tell (f, "complete", "");
-  g_assert_cmpstr (f->told->str, ==, "write=hi write=! close utime=1.5,2 done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "write=hi write=! close utime=1.5,2 done=");
 }
 
 /* More than it was asked for: it is stopped, and answered as ever. */
@@ -439,7 +343,7 @@ test_upload_too_large (Fixture *f, gconstpointer data)
   tell (f, "update_upload_directory_write", ", 'args': <@ay [0x68]>");
   tell (f, "update_upload_directory_unpack", "");
   tell (f, "complete", "");
-  g_assert_cmpstr (f->told->str, ==, "done=the slave sends more than it was asked for");
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the slave sends more than it was asked for");
 }
 
 #define DOWNLOAD                                                                                                       \
@@ -455,26 +359,26 @@ test_download (Fixture *f, gconstpointer data)
   ask (f, "update_read_file", ", 'length': <int64 3>"); /* after the end: nothing */
   bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": bin\"\"}");
   tell (f, "complete", "");
-  g_assert_cmpstr (f->told->str, ==, "read=3 close done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "read=3 close done=");
 }
 
 static void
 test_download_fails (Fixture *f, gconstpointer data)
 {
   start (f, "downloadFile", "{'workerdest': <'/abs/f'>, 'mode': <int64 416>}", DOWNLOAD);
-  f->fail_transfer = TRUE;
+  f->ear.fail_transfer = TRUE;
   ask (f, "update_read_file", ", 'length': <int64 3>");
   g_assert_nonnull (strstr (bb_msgpack_peer_next (f->peer), "\"interrupt_command\""));
   bb_msgpack_peer_expect (f->peer, "{\"op\": \"response\", \"seq_number\": 9, \"result\": bin\"\"}");
   tell (f, "complete", "");
-  g_assert_cmpstr (f->told->str, ==, "read=3 done=the file is gone");
+  g_assert_cmpstr (f->ear.told->str, ==, "read=3 done=the file is gone");
 }
 
 static void
 test_read_twice (Fixture *f, gconstpointer data)
 {
   start (f, "downloadFile", "{'workerdest': <'/abs/f'>, 'mode': <int64 416>}", DOWNLOAD);
-  f->answer_later = TRUE;
+  f->ear.answer_later = TRUE;
   ask (f, "update_read_file", ", 'length': <int64 3>");
   ask (f, "update_read_file", ", 'length': <int64 3>");
   bb_msgpack_peer_wait_closed (f->peer);
@@ -505,11 +409,11 @@ test_windows (Fixture *f, gconstpointer data)
   g_autoptr (GVariant) info = get_info (f, "{'basedir': <'C:\\\\w'>, 'system': <'nt'>}");
 
   expect_settings (f);
-  bb_slave_link_set_builders_async (f->link, builders, 1, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 1, NULL, bb_test_store_result, &result);
   expect_start (f, "\"command_name\": \"mkdir\", \"args\": {\"paths\": [\"C:\\\\w\\\\dir1\"]}");
   tell (f, "complete", "");
   bb_test_run_until_result (&result);
-  g_assert_true (bb_slave_link_set_builders_finish (f->link, result, NULL));
+  g_assert_true (bb_slave_link_set_builders_finish (f->ear.link, result, NULL));
   g_object_unref (result);
   start (f, "shell", "{'workdir': <'build'>}",
          "\"command_name\": \"shell\", \"args\": {\"workdir\": \"C:\\\\w\\\\dir1\\\\build\"}");
@@ -523,7 +427,7 @@ assert_not_started (Fixture *f, const char *builder, const char *name, const cha
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (bb_slave_link_start_command (f->link, builder, name, g_variant_new_parsed (args), &events_table, f, &error));
+  g_assert_null (bb_slave_link_start_command (f->ear.link, builder, name, g_variant_new_parsed (args), &bb_command_ear_events, &f->ear, &error));
   g_assert_cmpstr (error->message, ==, message);
 }
 
@@ -553,19 +457,19 @@ test_left_running (Fixture *f, gconstpointer data)
   g_autofree char *rest = NULL;
 
   start_shell (f);
-  token = g_strdup (bb_slave_link_get_command_token (f->link));
+  token = g_strdup (bb_slave_link_get_command_token (f->ear.link));
   rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"its connection was lost\"", f->id);
-  old = g_object_ref (f->link);
+  old = g_object_ref (f->ear.link);
   bb_msgpack_peer_hang_up (f->peer);
-  wait_done (f, 1);
-  g_assert_cmpstr (f->told->str, ==, "done=the peer closed the connection");
+  bb_command_ear_wait_done (&f->ear, 1);
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the peer closed the connection");
   g_assert_cmpstr (bb_slave_link_get_command_token (old), ==, token);
 
   bb_msgpack_peer_free (f->peer);
   log_in (f);
-  g_assert_cmpstr (bb_slave_link_get_command_token (f->link), !=, token);
+  g_assert_cmpstr (bb_slave_link_get_command_token (f->ear.link), !=, token);
   prepare (f);
-  bb_slave_link_stop_commands (f->link, token);
+  bb_slave_link_stop_commands (f->ear.link, token);
   expect_request (f, "interrupt_command", rest);
   answer (f, "@mv nothing");
 }
@@ -582,11 +486,11 @@ is_lost (gpointer user_data)
 static void
 test_left_nothing (Fixture *f, gconstpointer data)
 {
-  g_autoptr (BbSlaveLink) old = g_object_ref (f->link);
+  g_autoptr (BbSlaveLink) old = g_object_ref (f->ear.link);
 
   start_shell (f);
   tell (f, "complete", "");
-  g_assert_nonnull (bb_slave_link_get_command_token (f->link));
+  g_assert_nonnull (bb_slave_link_get_command_token (f->ear.link));
   bb_msgpack_peer_hang_up (f->peer);
   bb_test_run_until_true (is_lost, f);
   g_assert_null (bb_slave_link_get_command_token (old));
@@ -597,9 +501,9 @@ set_no_builders (Fixture *f)
 {
   GAsyncResult *result = NULL;
 
-  bb_slave_link_set_builders_async (f->link, NULL, 0, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, NULL, 0, NULL, bb_test_store_result, &result);
   bb_test_run_until_result (&result);
-  g_assert_true (bb_slave_link_set_builders_finish (f->link, result, NULL));
+  g_assert_true (bb_slave_link_set_builders_finish (f->ear.link, result, NULL));
   g_object_unref (result);
 }
 
@@ -655,14 +559,14 @@ begin_leftovers (Fixture *f, const char *info, GAsyncResult **result)
   g_autoptr (GVariant) got = get_info (f, info);
 
   expect_settings (f);
-  bb_slave_link_set_builders_async (f->link, builders, 2, NULL, bb_test_store_result, result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 2, NULL, bb_test_store_result, result);
 }
 
 static void
 end_leftovers (Fixture *f, GAsyncResult **result)
 {
   bb_test_run_until_result (result);
-  g_assert_true (bb_slave_link_set_builders_finish (f->link, *result, NULL));
+  g_assert_true (bb_slave_link_set_builders_finish (f->ear.link, *result, NULL));
   g_clear_object (result);
   bb_msgpack_peer_expect (f->peer, NIL);
   f->unanswered = FALSE;
@@ -754,12 +658,12 @@ test_close (Fixture *f, gconstpointer data)
   g_autofree char *rest = NULL;
 
   start_shell (f);
-  bb_slave_link_close (f->link, NULL);
+  bb_slave_link_close (f->ear.link, NULL);
   rest = g_strdup_printf (", \"command_id\": \"%s\", \"why\": \"the connection is closed\"", f->id);
   expect_request (f, "interrupt_command", rest);
   bb_msgpack_peer_expect (f->peer, "close 1000");
   bb_msgpack_peer_wait_closed (f->peer);
-  wait_done (f, 1);
+  bb_command_ear_wait_done (&f->ear, 1);
 }
 
 static void
@@ -780,24 +684,24 @@ test_ping_and_shutdown (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
   g_autoptr (GError) error = NULL;
 
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_request (f, "print", ", \"message\": \"ping\"");
   answer (f, "@mv nothing");
   bb_test_run_until_result (&result);
-  g_assert_true (bb_slave_link_ping_finish (f->link, result, NULL));
+  g_assert_true (bb_slave_link_ping_finish (f->ear.link, result, NULL));
   g_clear_object (&result);
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_request (f, "print", ", \"message\": \"ping\"");
   bb_test_clock_advance (f->clock, f->loop, 61);
   bb_test_run_until_result (&result);
-  g_assert_false (bb_slave_link_ping_finish (f->link, result, &error));
+  g_assert_false (bb_slave_link_ping_finish (f->ear.link, result, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_TIMEOUT);
   g_clear_object (&result);
-  bb_slave_link_shutdown_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_shutdown_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_request (f, "shutdown", "");
   bb_msgpack_peer_hang_up (f->peer);
   bb_test_run_until_result (&result);
-  g_assert_true (bb_slave_link_shutdown_finish (f->link, result, NULL));
+  g_assert_true (bb_slave_link_shutdown_finish (f->ear.link, result, NULL));
   g_clear_object (&result);
 }
 
@@ -806,15 +710,15 @@ static void
 test_pause (Fixture *f, gconstpointer data)
 {
   start_shell (f);
-  f->pause_in_output = TRUE;
+  f->ear.pause_in_output = TRUE;
   tell (f, "update", ", 'args': <[<[<'stdout'>, <[<'one\\n'>]>]>]>");
   ask (f, "update", ", 'args': <[<[<'stdout'>, <[<'two\\n'>]>]>]>");
   bb_test_run_pending ();
-  g_assert_cmpstr (f->told->str, ==, "stdout=one\n ");
-  f->pause_in_output = FALSE;
-  bb_slave_link_set_reading (f->link, TRUE);
+  g_assert_cmpstr (f->ear.told->str, ==, "stdout=one\n ");
+  f->ear.pause_in_output = FALSE;
+  bb_slave_link_set_reading (f->ear.link, TRUE);
   bb_msgpack_peer_expect (f->peer, NIL);
-  g_assert_cmpstr (f->told->str, ==, "stdout=one\n stdout=two\n ");
+  g_assert_cmpstr (f->ear.told->str, ==, "stdout=one\n stdout=two\n ");
   tell (f, "complete", "");
 }
 
@@ -830,8 +734,8 @@ test_long_text (Fixture *f, gconstpointer data)
   start_shell (f);
   members = g_strdup_printf (", 'args': <[<[<'stdout'>, <[<'%s'>]>]>]>", text->str);
   tell (f, "update", members);
-  g_assert_true (g_utf8_validate (f->told->str, -1, NULL));
-  g_assert_cmpuint (f->told->len, ==, text->len + 2 * strlen ("stdout= "));
+  g_assert_true (g_utf8_validate (f->ear.told->str, -1, NULL));
+  g_assert_cmpuint (f->ear.told->len, ==, text->len + 2 * strlen ("stdout= "));
   tell (f, "complete", "");
 }
 

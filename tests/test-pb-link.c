@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "bb-capture.h"
+#include "bb-command-ear.h"
 #include "bb-error.h"
 #include "bb-pb-peer.h"
 #include "bb-test.h"
@@ -18,112 +19,21 @@
 /* A slave that has logged in, and what its one command told. */
 typedef struct
 {
+  BbCommandEar ear; /* of its commands */
   BbTestClock *clock;
   BbLoop *loop;
   BbTestLoginHost *host;
   BbListener *listener;
   BbPbPeer *peer;
-  BbSlaveLink *link;
   guint request; /* of the last call to the peer */
-
-  GString *told;
-  guint n_done;
-  gboolean close_in_output;
-  gboolean pause_in_output;
-  gboolean fail_transfer;
-  gboolean large_blocks;
-  gboolean answer_later;
-  gboolean restart_in_done;
 } Fixture;
-
-static void
-output (BbRemoteCommand *command, BbOutput stream, const char *log_name, const char *text, gsize length, gpointer user_data)
-{
-  static const char *const names[] = { "stdout", "stderr", "header", "log" };
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "%s%s%s=%.*s ", names[stream], log_name != NULL ? ":" : "",
-                          log_name != NULL ? log_name : "", (int) length, text);
-  if (f->close_in_output)
-    bb_slave_link_close (f->link, NULL);
-  if (f->pause_in_output)
-    bb_slave_link_set_reading (f->link, FALSE);
-}
-
-static void
-update (BbRemoteCommand *command, const char *key, GVariant *value, gpointer user_data)
-{
-  g_autofree char *text = g_variant_print (value, TRUE);
-
-  g_string_append_printf (((Fixture *) user_data)->told, "%s=%s ", key, text);
-}
-
-static gboolean
-write_block (BbRemoteCommand *command, const guint8 *data, gsize length, gpointer user_data, GError **error)
-{
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "write=%.*s ", (int) length, (const char *) data);
-  if (f->fail_transfer)
-    g_set_error_literal (error, BB_ERROR, BB_ERROR_FAILED, "the disk is full");
-  return !f->fail_transfer;
-}
-
-static void
-close_file (BbRemoteCommand *command, gpointer user_data)
-{
-  g_string_append (((Fixture *) user_data)->told, "close ");
-}
-
-static void
-set_utime (BbRemoteCommand *command, double access_time, double modified_time, gpointer user_data)
-{
-  g_string_append_printf (((Fixture *) user_data)->told, "utime=%g,%g ", access_time, modified_time);
-}
-
-static void
-read_block (BbRemoteCommand *command, gsize length, gpointer user_data)
-{
-  Fixture *f = user_data;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) block = NULL;
-
-  g_string_append_printf (f->told, "read=%" G_GSIZE_FORMAT " ", length);
-  if (f->answer_later)
-    return;
-  if (f->large_blocks)
-    block = g_bytes_new_take (g_malloc0 (length), length);
-  else if (!f->fail_transfer)
-    block = g_bytes_new ("list", 4);
-  else
-    error = g_error_new_literal (BB_ERROR, BB_ERROR_FAILED, "the file is gone");
-  bb_slave_link_give_block (f->link, command, block, error);
-}
-
-static void done (BbRemoteCommand *command, const GError *error, gpointer user_data);
-
-static const BbCommandEvents events_table = { output, update, write_block, close_file, set_utime, read_block, done };
-
-static void
-done (BbRemoteCommand *command, const GError *error, gpointer user_data)
-{
-  Fixture *f = user_data;
-
-  g_string_append_printf (f->told, "done=%s", error != NULL ? error->message : "");
-  f->n_done++;
-  if (f->restart_in_done)
-    {
-      f->restart_in_done = FALSE;
-      g_assert_nonnull (bb_slave_link_start_command (f->link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"),
-                                                     &events_table, f, NULL));
-    }
-}
 
 static void
 fixture_set_up (Fixture *f, gconstpointer data)
 {
   g_autoptr (GError) error = NULL;
 
+  bb_command_ear_init (&f->ear);
   f->clock = bb_test_clock_new ();
   f->loop = bb_loop_new (BB_CLOCK (f->clock), &error);
   g_assert_no_error (error);
@@ -134,14 +44,13 @@ fixture_set_up (Fixture *f, gconstpointer data)
   f->peer = bb_pb_peer_new (bb_listener_get_port (f->listener));
   bb_pb_peer_login (f->peer, "w1", "pw-one");
   bb_pb_peer_expect (f->peer, "(answer 2 (remote 2))");
-  f->link = f->host->links->pdata[0];
-  f->told = g_string_new (NULL);
+  f->ear.link = f->host->links->pdata[0];
 }
 
 static void
 fixture_tear_down (Fixture *f, gconstpointer data)
 {
-  bb_slave_link_close (f->link, NULL);
+  bb_slave_link_close (f->ear.link, NULL);
   bb_test_run_pending ();
   g_assert_cmpuint (f->host->n_lost, ==, f->host->links->len);
   bb_pb_peer_free (f->peer);
@@ -151,7 +60,7 @@ fixture_tear_down (Fixture *f, gconstpointer data)
   g_assert_finalize_object (f->host);
   g_object_unref (f->loop);
   g_object_unref (f->clock);
-  g_string_free (f->told, TRUE);
+  bb_command_ear_clear (&f->ear);
 }
 
 static void
@@ -175,7 +84,7 @@ finish_info (Fixture *f, GAsyncResult **result)
   GVariant *info;
 
   bb_test_run_until_result (result);
-  info = bb_slave_link_get_info_finish (f->link, *result, &error);
+  info = bb_slave_link_get_info_finish (f->ear.link, *result, &error);
   g_assert_no_error (error);
   g_clear_object (result);
   return info;
@@ -187,7 +96,7 @@ tell_info (Fixture *f, const char *info)
   GAsyncResult *result = NULL;
   g_autoptr (GVariant) got = NULL;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
   answer (f, info);
   got = finish_info (f, &result);
@@ -200,7 +109,7 @@ assert_result (Fixture *f, GAsyncResult **result, gboolean (*finish) (BbSlaveLin
   g_autoptr (GError) error = NULL;
 
   bb_test_run_until_result (result);
-  g_assert_true (finish (f->link, *result, &error) == (message == NULL));
+  g_assert_true (finish (f->ear.link, *result, &error) == (message == NULL));
   g_assert_cmpstr (error != NULL ? error->message : NULL, ==, message);
   g_clear_object (result);
 }
@@ -211,7 +120,7 @@ set_builders (Fixture *f)
   static const BbBuilderDir builders[] = { { (char *) "b1", (char *) "dir1" } };
   GAsyncResult *result = NULL;
 
-  bb_slave_link_set_builders_async (f->link, builders, 1, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 1, NULL, bb_test_store_result, &result);
   f->request++;
   bb_pb_peer_next (f->peer);
   answer (f, "(dictionary ((\"unicode\" \"b1\") (remote 2)))");
@@ -230,7 +139,7 @@ start (Fixture *f, const char *name, const char *args)
       tell_info (f, INFO3);
       set_builders (f);
     }
-  command = bb_slave_link_start_command (f->link, "b1", name, g_variant_new_parsed (args), &events_table, f, &error);
+  command = bb_slave_link_start_command (f->ear.link, "b1", name, g_variant_new_parsed (args), &bb_command_ear_events, &f->ear, &error);
   g_assert_no_error (error);
   f->request++;
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "startCommand"));
@@ -259,7 +168,7 @@ test_info_python3 (Fixture *f, gconstpointer data)
   g_autoptr (GVariant) info = NULL;
   g_autofree char *text = NULL;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
   answer (f, "(dictionary ((\"unicode\" \"environ\") (dictionary ((\"unicode\" \"SECRET\") (\"unicode\" \"x\"))))"
              " ((\"unicode\" \"admin\") (\"unicode\" \"Me\\n\")) ((\"unicode\" \"numcpus\") 2)"
@@ -272,7 +181,7 @@ test_info_python3 (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (text, "'admin': <'Me'>"));
   g_assert_nonnull (strstr (text, "'numcpus': <int64 2>"));
   g_assert_nonnull (strstr (text, "'delete_leftover_dirs': <true>"));
-  g_assert_cmpstr (bb_slave_commands_get_text (bb_slave_link_get_commands (f->link)), ==, "shell\t3.1\n");
+  g_assert_cmpstr (bb_slave_commands_get_text (bb_slave_link_get_commands (f->ear.link)), ==, "shell\t3.1\n");
 }
 
 static void
@@ -290,12 +199,12 @@ test_info_limits (Fixture *f, gconstpointer data)
   g_string_append (text, "))");
   for (guint i = 0; i < 150; i++)
     g_string_append_printf (text, " ((\"unicode\" \"key%u\") %u)", i, i);
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
   g_string_append_c (text, ')');
   answer (f, text->str);
   info = finish_info (f, &result);
-  bb_test_check_info_is_cut (f->link, info);
+  bb_test_check_info_is_cut (f->ear.link, info);
 }
 
 /* S2, 0.8: another method, and version and commands apart. Text is then sent as bare strings. */
@@ -307,7 +216,7 @@ test_info_python2 (Fixture *f, gconstpointer data)
   g_autoptr (GVariant) info = NULL;
   g_autofree char *text = NULL;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
   bb_pb_peer_send (f->peer, "(error %u " NO_SUCH_METHOD ")", f->request);
   expect_call (f, "1 \"getSlaveInfo\" 1 (tuple) (dictionary))");
@@ -321,13 +230,13 @@ test_info_python2 (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (text, "'host': <'caf\357\277\275'>"));
   g_assert_null (strstr (text, "version"));
 
-  bb_slave_link_set_builders_async (f->link, builders, 1, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 1, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"setBuilderList\" 1 (tuple (list (tuple \"b1\" \"dir1\"))) (dictionary))");
   answer (f, "(dictionary (\"b1\" (remote 2)))");
   assert_result (f, &result, bb_slave_link_set_builders_finish, NULL);
-  g_assert_nonnull (bb_slave_link_start_command (f->link, "b1", "uploadFile",
+  g_assert_nonnull (bb_slave_link_start_command (f->ear.link, "b1", "uploadFile",
                                                  g_variant_new_parsed ("{'workersrc': <'f'>, 'keepstamp': <true>}"),
-                                                 &events_table, f, NULL));
+                                                 &bb_command_ear_events, &f->ear, NULL));
   expect_call (f, "2 \"startCommand\" 1 (tuple (remote 3) \"3\" \"uploadFile\" (dictionary (\"slavesrc\" \"f\")"
                   " (\"maxsize\" (None)) (\"writer\" (remote 4)))) (dictionary))");
 }
@@ -339,18 +248,18 @@ test_info_fails (Fixture *f, gconstpointer data)
   g_autoptr (GError) timeout = NULL;
   g_autoptr (GError) protocol = NULL;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   bb_test_clock_advance (f->clock, f->loop, 61);
   bb_test_run_until_result (&result);
-  g_assert_null (bb_slave_link_get_info_finish (f->link, result, &timeout));
+  g_assert_null (bb_slave_link_get_info_finish (f->ear.link, result, &timeout));
   g_assert_error (timeout, BB_ERROR, BB_ERROR_TIMEOUT);
   g_clear_object (&result);
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   bb_test_run_pending ();
   bb_pb_peer_send (f->peer, "(answer 2 5)");
   bb_test_run_until_result (&result);
-  g_assert_null (bb_slave_link_get_info_finish (f->link, result, &protocol));
+  g_assert_null (bb_slave_link_get_info_finish (f->ear.link, result, &protocol));
   g_assert_error (protocol, BB_ERROR, BB_ERROR_PROTOCOL);
   g_clear_object (&result);
 }
@@ -366,7 +275,7 @@ test_cancel (Fixture *f, gconstpointer data)
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
       g_autoptr (GError) error = NULL;
 
-      bb_slave_link_get_info_async (f->link, cancellable, bb_test_store_result, &result);
+      bb_slave_link_get_info_async (f->ear.link, cancellable, bb_test_store_result, &result);
       expect_call (f, "1 \"getWorkerInfo\" 1 (tuple) (dictionary))");
       if (i > 0)
         {
@@ -381,7 +290,7 @@ test_cancel (Fixture *f, gconstpointer data)
       g_cancellable_cancel (cancellable);
       g_assert_null (result);
       bb_test_run_until_result (&result);
-      g_assert_null (bb_slave_link_get_info_finish (f->link, result, &error));
+      g_assert_null (bb_slave_link_get_info_finish (f->ear.link, result, &error));
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
       g_clear_object (&result);
       answer (f, "(dictionary)");
@@ -396,7 +305,7 @@ test_cancelled_before (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
 
   g_cancellable_cancel (cancellable);
-  bb_slave_link_ping_async (f->link, cancellable, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, cancellable, bb_test_store_result, &result);
   assert_result (f, &result, bb_slave_link_ping_finish, "Operation was cancelled");
   g_assert_null (bb_pb_peer_poll (f->peer));
 }
@@ -408,11 +317,11 @@ test_info_lost (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
   g_autoptr (GError) error = NULL;
 
-  bb_slave_link_get_info_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_get_info_async (f->ear.link, NULL, bb_test_store_result, &result);
   bb_pb_peer_next (f->peer);
   bb_pb_peer_hang_up (f->peer);
   bb_test_run_until_result (&result);
-  g_assert_null (bb_slave_link_get_info_finish (f->link, result, &error));
+  g_assert_null (bb_slave_link_get_info_finish (f->ear.link, result, &error));
   g_assert_error (error, BB_ERROR, BB_ERROR_LOST);
   g_assert_cmpstr (error->message, ==, "the peer closed the connection while the slave was to tell its info; "
                                        "a file of more than 640 KiB in its info directory does that");
@@ -428,13 +337,13 @@ test_builders_and_decrefs (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
 
   tell_info (f, INFO3);
-  bb_slave_link_set_builders_async (f->link, first, 2, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, first, 2, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"setBuilderList\" 1 (tuple (list (tuple (\"unicode\" \"b1\") (\"unicode\" \"d1\"))"
                   " (tuple (\"unicode\" \"b2\") (\"unicode\" \"d2\")))) (dictionary))");
   answer (f, "(dictionary ((\"unicode\" \"b1\") (remote 7)) ((\"unicode\" \"b2\") (remote 8)))");
   assert_result (f, &result, bb_slave_link_set_builders_finish, NULL);
   /* one for each reference that was received before, none for the new one */
-  bb_slave_link_set_builders_async (f->link, second, 1, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, second, 1, NULL, bb_test_store_result, &result);
   f->request++;
   bb_pb_peer_next (f->peer);
   answer (f, "(dictionary ((\"unicode\" \"b1\") (remote 7)) ((\"unicode\" \"b1\") (remote 9)) ((\"unicode\" \"x\") (remote 10)))");
@@ -447,7 +356,7 @@ test_builders_and_decrefs (Fixture *f, gconstpointer data)
   bb_test_run_pending ();
   g_assert_null (bb_pb_peer_poll (f->peer));
   /* an incomplete answer */
-  bb_slave_link_set_builders_async (f->link, first, 2, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, first, 2, NULL, bb_test_store_result, &result);
   f->request++;
   bb_pb_peer_next (f->peer);
   answer (f, "(dictionary ((\"unicode\" \"b1\") (remote 7)))");
@@ -462,7 +371,7 @@ test_too_many_builders (Fixture *f, gconstpointer data)
 
   for (guint i = 0; i < 1001; i++)
     builders[i] = (BbBuilderDir){ (char *) "b", (char *) "d" };
-  bb_slave_link_set_builders_async (f->link, builders, 1001, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, builders, 1001, NULL, bb_test_store_result, &result);
   assert_result (f, &result, bb_slave_link_set_builders_finish,
                  "1001 builders on one slave, at most 1000 are possible");
 }
@@ -474,12 +383,12 @@ test_builder_removed (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
 
   start (f, "shell", "@a{sv} {}");
-  bb_slave_link_set_builders_async (f->link, NULL, 0, NULL, bb_test_store_result, &result);
+  bb_slave_link_set_builders_async (f->ear.link, NULL, 0, NULL, bb_test_store_result, &result);
   f->request++;
   bb_pb_peer_next (f->peer);
   answer (f, "(dictionary)");
   assert_result (f, &result, bb_slave_link_set_builders_finish, NULL);
-  g_assert_cmpstr (f->told->str, ==, "done=its builder was taken from the slave");
+  g_assert_cmpstr (f->ear.told->str, ==, "done=its builder was taken from the slave");
 }
 
 static void
@@ -495,12 +404,12 @@ test_updates (Fixture *f, gconstpointer data)
   send_update (f, "((\"unicode\" \"stdout\") (\"unicode\" \"after elapsed\"))");
   send_update (f, "((\"unicode\" \"strange\") (list 1 \"a\")) (5 5)");
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "stdout=out log:my.log=line rc=int64 1 stderr=two keys elapsed=2.0 "
+  g_assert_cmpstr (f->ear.told->str, ==, "stdout=out log:my.log=line rc=int64 1 stderr=two keys elapsed=2.0 "
                                      "stdout=after elapsed strange=[<int64 1>, <'a'>] done=");
   /* whatever comes late does no harm */
   bb_pb_peer_send (f->peer, "(message 9 3 \"update\" 1 (tuple (list)) (dictionary)) (decref 3) (decref 3) (decref 99)");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "Invalid Object ID"));
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
   g_assert_false (bb_pb_peer_is_closed (f->peer));
 }
 
@@ -517,7 +426,7 @@ test_odd_updates (Fixture *f, gconstpointer data)
                             " (message 12 3 \"dance\" 1 (tuple) (dictionary))");
   bb_pb_peer_expect (f->peer, "(answer 10 0)");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "(error 12 "));
-  g_assert_cmpstr (f->told->str, ==, "stdout=a stdout=b ");
+  g_assert_cmpstr (f->ear.told->str, ==, "stdout=a stdout=b ");
 }
 
 /* A failure in complete counts, also after rc 0; and complete may come before the answer to startCommand. */
@@ -529,7 +438,7 @@ test_failure_in_complete (Fixture *f, gconstpointer data)
   send_complete (f, "(\"twisted.spread.pb.CopyableFailure\" (dictionary (\"type\" \"exceptions.OSError\") (\"value\" \"gone\")))");
   answer (f, "(None)");
   bb_test_run_pending ();
-  g_assert_cmpstr (f->told->str, ==, "rc=int64 0 done=the slave failed with OSError: gone");
+  g_assert_cmpstr (f->ear.told->str, ==, "rc=int64 0 done=the slave failed with OSError: gone");
 }
 
 static void
@@ -538,9 +447,9 @@ test_not_started (Fixture *f, gconstpointer data)
   start (f, "shell", "@a{sv} {}");
   bb_pb_peer_send (f->peer, "(error %u (\"twisted.spread.pb.CopyableFailure\" (dictionary (\"type\""
                             " \"buildbot_worker.base.UnknownCommand\") (\"value\" \"what?\"))))", f->request);
-  while (f->n_done == 0)
+  while (f->ear.n_done == 0)
     g_main_context_iteration (NULL, TRUE);
-  g_assert_cmpstr (f->told->str, ==, "done=the slave answered UnknownCommand: what?");
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the slave answered UnknownCommand: what?");
 }
 
 static void
@@ -551,16 +460,16 @@ test_busy_builder (Fixture *f, gconstpointer data)
   g_autoptr (GError) command = NULL;
 
   start (f, "shell", "@a{sv} {}");
-  g_assert_null (bb_slave_link_start_command (f->link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &events_table,
-                                              f, &busy));
+  g_assert_null (bb_slave_link_start_command (f->ear.link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &bb_command_ear_events,
+                                              &f->ear, &busy));
   g_assert_cmpstr (busy->message, ==, "builder \"b1\" runs another command on that slave");
-  g_assert_null (bb_slave_link_start_command (f->link, "b9", "shell", g_variant_new_parsed ("@a{sv} {}"), &events_table,
-                                              f, &unknown));
+  g_assert_null (bb_slave_link_start_command (f->ear.link, "b9", "shell", g_variant_new_parsed ("@a{sv} {}"), &bb_command_ear_events,
+                                              &f->ear, &unknown));
   g_assert_cmpstr (unknown->message, ==, "the slave does not know builder \"b9\"");
-  f->restart_in_done = TRUE;
+  f->ear.restart_in_done = TRUE;
   send_complete (f, "(None)");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "startCommand"));
-  g_assert_null (bb_slave_link_start_command (f->link, "b1", "git", g_variant_new_parsed ("@a{sv} {}"), &events_table, f,
+  g_assert_null (bb_slave_link_start_command (f->ear.link, "b1", "git", g_variant_new_parsed ("@a{sv} {}"), &bb_command_ear_events, &f->ear,
                                               &command));
 }
 
@@ -585,14 +494,14 @@ test_upload (Fixture *f, gconstpointer data)
   bb_pb_peer_send (f->peer, "(message 9 4 \"read\" 1 (tuple 5) (dictionary))");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "NoSuchMethod"));
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "write=message close utime=1.5,2 done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "write=message close utime=1.5,2 done=");
 }
 
 /* Our side fails: the slave is asked to stop, and every call of it is answered as if all were well. */
 static void
 test_upload_fails (Fixture *f, gconstpointer data)
 {
-  f->fail_transfer = TRUE;
+  f->ear.fail_transfer = TRUE;
   start (f, "uploadFile", "@a{sv} {}");
   transfer_call (f, "write", "\"one\"",
                  "(message 4 2 \"interruptCommand\" 1 (tuple (\"unicode\" \"0\") (\"unicode\" \"the disk is full\")) (dictionary))");
@@ -600,7 +509,7 @@ test_upload_fails (Fixture *f, gconstpointer data)
   transfer_call (f, "write", "\"two\"", "(answer 9 (None))");
   transfer_call (f, "close", "", "(answer 9 (None))");
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "write=one done=the disk is full");
+  g_assert_cmpstr (f->ear.told->str, ==, "write=one done=the disk is full");
 }
 
 static void
@@ -612,7 +521,7 @@ test_upload_too_large (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "interruptCommand"));
   bb_pb_peer_expect (f->peer, "(answer 9 (None))");
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "write=four done=the slave sends more than it was asked for");
+  g_assert_cmpstr (f->ear.told->str, ==, "write=four done=the slave sends more than it was asked for");
 }
 
 static void
@@ -627,19 +536,19 @@ test_download (Fixture *f, gconstpointer data)
   bb_pb_peer_send (f->peer, "(message 9 4 \"write\" 1 (tuple \"x\") (dictionary))");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "NoSuchMethod"));
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "read=100 read=655360 read=1 close done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "read=100 read=655360 read=1 close done=");
 }
 
 static void
 test_download_fails (Fixture *f, gconstpointer data)
 {
-  f->fail_transfer = TRUE;
+  f->ear.fail_transfer = TRUE;
   start (f, "downloadFile", "@a{sv} {}");
   bb_pb_peer_send (f->peer, "(message 9 4 \"read\" 1 (tuple 100) (dictionary))");
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "interruptCommand"));
   bb_pb_peer_expect (f->peer, "(answer 9 \"\")");
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "read=100 done=the file is gone");
+  g_assert_cmpstr (f->ear.told->str, ==, "read=100 done=the file is gone");
 }
 
 /* 5.5.2: elapsed, and then nothing: the command is over and the builder free. */
@@ -651,15 +560,15 @@ test_download_waits (Fixture *f, gconstpointer data)
   g_autoptr (GBytes) block = g_bytes_new ("list", 4);
 
   answer (f, "(None)");
-  f->answer_later = TRUE;
+  f->ear.answer_later = TRUE;
   bb_pb_peer_send (f->peer, "(message 20 4 \"read\" 1 (tuple 3) (dictionary))");
   bb_pb_peer_send (f->peer, "(message 21 2 \"keepalive\" 1 (tuple) (dictionary))");
   bb_pb_peer_expect (f->peer, "(answer 21 (None))");
   bb_test_clock_advance (f->clock, f->loop, 3000); /* not the slave's silence */
-  bb_slave_link_give_block (f->link, command, block, NULL);
+  bb_slave_link_give_block (f->ear.link, command, block, NULL);
   bb_pb_peer_expect (f->peer, "(answer 20 \"lis\")");
   send_complete (f, "(None)");
-  g_assert_cmpstr (f->told->str, ==, "read=3 done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "read=3 done=");
 }
 
 /* A slave that asks for the next one before it has the last is none. */
@@ -667,7 +576,7 @@ static void
 test_read_twice (Fixture *f, gconstpointer data)
 {
   start (f, "downloadFile", "@a{sv} {}");
-  f->answer_later = TRUE;
+  f->ear.answer_later = TRUE;
   bb_pb_peer_send (f->peer, "(message 20 4 \"read\" 1 (tuple 3) (dictionary))");
   bb_pb_peer_send (f->peer, "(message 21 4 \"read\" 1 (tuple 3) (dictionary))");
   bb_pb_peer_wait_closed (f->peer);
@@ -681,9 +590,9 @@ test_never_complete (Fixture *f, gconstpointer data)
   start (f, "shell", "@a{sv} {}");
   send_update (f, "(\"elapsed\" 1.5)");
   bb_test_clock_advance (f->clock, f->loop, 59);
-  g_assert_cmpuint (f->n_done, ==, 0);
+  g_assert_cmpuint (f->ear.n_done, ==, 0);
   bb_test_clock_advance (f->clock, f->loop, 2);
-  g_assert_cmpstr (f->told->str, ==, "elapsed=1.5 done=the command has ended, but the slave did not say that it is "
+  g_assert_cmpstr (f->ear.told->str, ==, "elapsed=1.5 done=the command has ended, but the slave did not say that it is "
                                      "complete within 60 s");
   start (f, "shell", "@a{sv} {}");
 }
@@ -704,11 +613,11 @@ test_outlives_its_time (Fixture *f, gconstpointer data)
   bb_test_clock_advance (f->clock, f->loop, 2);
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "interruptCommand"));
   bb_test_clock_advance (f->clock, f->loop, 300);
-  g_assert_cmpuint (f->n_done, ==, 0);
+  g_assert_cmpuint (f->ear.n_done, ==, 0);
   bb_test_clock_advance (f->clock, f->loop, 20);
   bb_pb_peer_expect_closed (f->peer);
   g_assert_cmpstr (f->host->lost->str, ==, "a command did not end within 310 s after it was interrupted\n");
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
 }
 
 static void
@@ -724,7 +633,7 @@ test_silence (Fixture *f, gconstpointer data)
   g_assert_nonnull (strstr (bb_pb_peer_next (f->peer), "interruptCommand"));
   send_update (f, "(\"rc\" -1)");
   send_complete (f, "(None)");
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
 }
 
 static void
@@ -735,7 +644,7 @@ test_no_time_limit (Fixture *f, gconstpointer data)
   bb_test_run_pending ();
   bb_test_clock_advance (f->clock, f->loop, 1e6);
   g_assert_null (bb_pb_peer_poll (f->peer));
-  g_assert_cmpuint (f->n_done, ==, 0);
+  g_assert_cmpuint (f->ear.n_done, ==, 0);
 }
 
 /* While we do not read, the slave cannot be late. */
@@ -745,10 +654,10 @@ test_paused_is_not_late (Fixture *f, gconstpointer data)
   start (f, "shell", "{'timeout': <int64 60>}");
   answer (f, "(None)");
   bb_test_run_pending ();
-  bb_slave_link_set_reading (f->link, FALSE);
+  bb_slave_link_set_reading (f->ear.link, FALSE);
   bb_test_clock_advance (f->clock, f->loop, 10000);
   g_assert_null (bb_pb_peer_poll (f->peer));
-  bb_slave_link_set_reading (f->link, TRUE);
+  bb_slave_link_set_reading (f->ear.link, TRUE);
   bb_test_clock_advance (f->clock, f->loop, 100);
   g_assert_null (bb_pb_peer_poll (f->peer));
 }
@@ -759,7 +668,7 @@ test_start_unanswered (Fixture *f, gconstpointer data)
   start (f, "shell", "@a{sv} {}");
   bb_test_clock_advance (f->clock, f->loop, 301);
   bb_pb_peer_expect_closed (f->peer);
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
   g_assert_cmpstr (f->host->lost->str, ==, "the slave did not answer within 300 s\n");
 }
 
@@ -768,7 +677,7 @@ static void
 test_pause (Fixture *f, gconstpointer data)
 {
   start (f, "shell", "@a{sv} {}");
-  f->pause_in_output = TRUE;
+  f->ear.pause_in_output = TRUE;
   for (guint i = 0; i < 3; i++)
     bb_pb_peer_send (f->peer, "(message 9 3 \"update\" 1 (tuple (list (list (dictionary (\"stdout\" \"%u\")) 0))) (dictionary))", i);
   bb_pb_peer_send (f->peer, "(message 9 3 \"complete\" 1 (tuple (None)) (dictionary))");
@@ -778,26 +687,26 @@ test_pause (Fixture *f, gconstpointer data)
 
       bb_pb_peer_expect (f->peer, "(answer 9 0)");
       bb_test_run_pending ();
-      g_assert_true (g_str_has_suffix (f->told->str, last));
+      g_assert_true (g_str_has_suffix (f->ear.told->str, last));
       g_assert_null (bb_pb_peer_poll (f->peer));
-      bb_slave_link_set_reading (f->link, TRUE);
+      bb_slave_link_set_reading (f->ear.link, TRUE);
     }
   bb_pb_peer_expect (f->peer, "(answer 9 (None))");
-  g_assert_cmpstr (f->told->str, ==, "stdout=0 stdout=1 stdout=2 done=");
+  g_assert_cmpstr (f->ear.told->str, ==, "stdout=0 stdout=1 stdout=2 done=");
 }
 
 static void
 test_close_in_callback (Fixture *f, gconstpointer data)
 {
   start (f, "shell", "@a{sv} {}");
-  f->close_in_output = TRUE;
+  f->ear.close_in_output = TRUE;
   bb_pb_peer_send (f->peer, "(message 9 3 \"update\" 1 (tuple (list (list (dictionary (\"stdout\" \"a\")) 0)"
                             " (list (dictionary (\"stdout\" \"b\")) 0))) (dictionary))"
                             " (message 9 3 \"complete\" 1 (tuple (None)) (dictionary))");
   bb_pb_peer_wait_closed (f->peer);
   bb_test_run_pending ();
-  g_assert_true (g_str_has_suffix (f->told->str, "done=closed"));
-  g_assert_cmpuint (f->n_done, ==, 1);
+  g_assert_true (g_str_has_suffix (f->ear.told->str, "done=closed"));
+  g_assert_cmpuint (f->ear.n_done, ==, 1);
 }
 
 /* S7: every command ends before "lost" says so. */
@@ -807,15 +716,15 @@ test_lost_while_running (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
 
   start (f, "shell", "@a{sv} {}");
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   bb_pb_peer_next (f->peer);
   bb_pb_peer_hang_up (f->peer);
   assert_result (f, &result, bb_slave_link_ping_finish, "the peer closed the connection");
-  g_assert_cmpstr (f->told->str, ==, "done=the peer closed the connection");
+  g_assert_cmpstr (f->ear.told->str, ==, "done=the peer closed the connection");
   g_assert_cmpuint (f->host->n_lost, ==, 1);
-  g_assert_null (bb_slave_link_start_command (f->link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &events_table,
-                                              f, NULL));
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  g_assert_null (bb_slave_link_start_command (f->ear.link, "b1", "shell", g_variant_new_parsed ("@a{sv} {}"), &bb_command_ear_events,
+                                              &f->ear, NULL));
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   assert_result (f, &result, bb_slave_link_ping_finish, "the connection to the slave has ended");
 }
 
@@ -825,7 +734,7 @@ test_ping_unanswered (Fixture *f, gconstpointer data)
 {
   GAsyncResult *result = NULL;
 
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"print\" 1 (tuple (\"unicode\" \"ping\")) (dictionary))");
   bb_test_clock_advance (f->clock, f->loop, 59);
   g_assert_null (result);
@@ -843,7 +752,7 @@ test_ping_of_busy_slave (Fixture *f, gconstpointer data)
   GAsyncResult *result = NULL;
 
   start (f, "shell", "@a{sv} {}");
-  bb_slave_link_ping_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_ping_async (f->ear.link, NULL, bb_test_store_result, &result);
   f->request++;
   bb_pb_peer_next (f->peer);
   for (guint i = 0; i < 10; i++)
@@ -898,7 +807,7 @@ test_shutdown (Fixture *f, gconstpointer data)
 {
   GAsyncResult *result = NULL;
 
-  bb_slave_link_shutdown_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_shutdown_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"shutdown\" 1 (tuple) (dictionary))");
   answer (f, "(None)");
   assert_result (f, &result, bb_slave_link_shutdown_finish, NULL);
@@ -912,7 +821,7 @@ test_shutdown_of_old_slave (Fixture *f, gconstpointer data)
 
   tell_info (f, INFO3);
   set_builders (f);
-  bb_slave_link_shutdown_async (f->link, NULL, bb_test_store_result, &result);
+  bb_slave_link_shutdown_async (f->ear.link, NULL, bb_test_store_result, &result);
   expect_call (f, "1 \"shutdown\" 1 (tuple) (dictionary))");
   bb_pb_peer_send (f->peer, "(error %u " NO_SUCH_METHOD ")", f->request);
   expect_call (f, "2 \"shutdown\" 1 (tuple) (dictionary))");
@@ -1021,7 +930,7 @@ flood (Fixture *f)
 static void
 test_does_not_read (Fixture *f, gconstpointer data)
 {
-  f->large_blocks = TRUE;
+  f->ear.large_blocks = TRUE;
   start (f, "downloadFile", "@a{sv} {}");
   flood (f);
   g_assert_cmpuint (f->host->n_lost, ==, 0);
@@ -1038,7 +947,7 @@ test_reads_slowly (Fixture *f, gconstpointer data)
 {
   guint n_answers = 0;
 
-  f->large_blocks = TRUE;
+  f->ear.large_blocks = TRUE;
   start (f, "downloadFile", "@a{sv} {}");
   answer (f, "(None)");
   for (guint i = 0; i < 50; i++)
