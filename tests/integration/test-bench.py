@@ -16,7 +16,7 @@ class Bench(unittest.TestCase):
         self.addCleanup(directory.remove)
         path = directory('figures.json')
         done = subprocess.run(
-            ['/usr/bin/python3', os.path.join(bbtest.SRCDIR, 'bench', 'run'), '--repeat=1', '--no-peer', '--json=' + path,
+            ['/usr/bin/python3', os.path.join(bbtest.SRCDIR, 'bench', 'run'), '--repeat=1', '--peer-repeat=0', '--json=' + path,
              '--only=attach,builds,latent,log', '--slaves=3', '--builds=12', '--log=1', '--idle=0.1'],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
