@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-openstack-choice.h"
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 #include "bb-openstack-server.h"
 #include "bb-openstack-token.h"
 #include "fuzz.h"
@@ -73,7 +73,7 @@ check_list (GPtrArray *items)
 static void
 check_lists (JsonNode *root)
 {
-  JsonObject *object = bb_openstack_json_to_object (root);
+  JsonObject *object = bb_web_json_to_object (root);
   JsonObjectIter iter;
   const char *name;
 
@@ -82,12 +82,12 @@ check_lists (JsonNode *root)
   json_object_iter_init (&iter, object);
   while (json_object_iter_next (&iter, &name, NULL))
     {
-      JsonArray *array = bb_openstack_json_get_array (object, name);
+      JsonArray *array = bb_web_json_get_array (object, name);
       g_autoptr (GPtrArray) items = g_ptr_array_new ();
 
       for (guint i = 0; array != NULL && i < json_array_get_length (array); i++)
-        if (bb_openstack_json_get_element (array, i) != NULL)
-          g_ptr_array_add (items, bb_openstack_json_get_element (array, i));
+        if (bb_web_json_get_element (array, i) != NULL)
+          g_ptr_array_add (items, bb_web_json_get_element (array, i));
       check_list (items);
     }
 }
@@ -96,7 +96,7 @@ int
 LLVMFuzzerTestOneInput (const guint8 *data, gsize size)
 {
   g_autoptr (GBytes) body = g_bytes_new (data, size);
-  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
+  g_autoptr (JsonNode) root = bb_web_json_parse (body);
 
   if (login == NULL)
     {

@@ -47,7 +47,7 @@ endif
 if BUILD_OPENSTACK
 fuzz_programs += fuzz/fuzz-openstack
 fuzz_fuzz_openstack_SOURCES = %D%/fuzz-openstack.c $(fuzz_common)
-fuzz_fuzz_openstack_CPPFLAGS = $(fuzz_cppflags) -I$(top_builddir)/include -I$(top_srcdir)/plugins/openstack \
+fuzz_fuzz_openstack_CPPFLAGS = $(fuzz_cppflags) -I$(top_builddir)/include -I$(top_srcdir)/plugins/openstack -I$(top_srcdir)/plugins/web \
 	-DFUZZ_NAME=\"openstack\"
 fuzz_fuzz_openstack_CFLAGS = $(AM_CFLAGS) $(OPENSTACK_CFLAGS) $(JSON_CFLAGS)
 fuzz_fuzz_openstack_LDFLAGS = $(fuzz_ldflags)

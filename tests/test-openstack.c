@@ -7,7 +7,6 @@
 #include "bb-openstack-config.h"
 #include "bb-openstack-devices.h"
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
 #include "bb-openstack-login.h"
 #include "bb-openstack-slave.h"
 #include "bb-option-struct.h"
@@ -1256,41 +1255,6 @@ test_validate (Fixture *f, gconstpointer data)
 }
 
 static void
-assert_json (const char *text, gboolean good)
-{
-  g_autoptr (GBytes) body = g_bytes_new_static (text, strlen (text));
-  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
-
-  g_assert_true ((root != NULL) == good);
-}
-
-/* An answer of a million brackets would end the process, one of several values would cost memory for ever, and so would
- * an escape that is none, or it would make a string that is not UTF-8. */
-static void
-test_json_of_strangers (void)
-{
-  g_autofree char *deep = g_strnfill (1000000, '[');
-
-  assert_json (" {\"a\": [1.5e3, -2, \"]\\\"[\", null, true, {}]}\n", TRUE);
-  assert_json ("[]", TRUE);
-  assert_json (deep, FALSE);
-  assert_json ("2 {\"a\": 1}", FALSE);
-  assert_json ("{} {}", FALSE);
-  assert_json ("{} /* [ */", FALSE);
-  assert_json ("{\"a\": \"", FALSE);
-  assert_json ("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e4\\ud83d\\uDE00\"]", TRUE);
-  assert_json ("[\"\\202\"]", FALSE);
-  assert_json ("[\"\\x\"]", FALSE);
-  assert_json ("[\"\\u12\"]", FALSE);
-  assert_json ("[\"\\ud800x\"]", FALSE);
-  assert_json ("[\"\\ud800\\u0041\"]", FALSE);
-  assert_json ("[\"\\udc00\"]", FALSE);
-  assert_json ("[\"\\", FALSE);
-  assert_json ("{", FALSE);
-  assert_json ("", FALSE);
-}
-
-static void
 test_quote (void)
 {
   g_autofree char *whole = bb_error_quote ("a\nb\x1b[2J\xc2\x9bü", 100);
@@ -1306,7 +1270,6 @@ main (int argc, char **argv)
 #define ADD(NAME, FUNC) g_test_add ("/openstack/" NAME, Fixture, NULL, set_up, FUNC, tear_down)
   g_unsetenv ("OS_CLOUD");
   g_test_init (&argc, &argv, NULL);
-  g_test_add_func ("/openstack/json-of-strangers", test_json_of_strangers);
   g_test_add_func ("/openstack/quote", test_quote);
   bb_log_trap_install ();
   bb_latent_suite_add (&suite);

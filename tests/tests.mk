@@ -21,6 +21,7 @@ include %D%/config.mk
 include %D%/slave.mk
 include %D%/build.mk
 include %D%/bus.mk
+include %D%/web.mk
 include %D%/ec2.mk
 include %D%/openstack.mk
 include %D%/smtp.mk

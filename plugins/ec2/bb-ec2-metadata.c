@@ -4,8 +4,8 @@
 #include "bb-ec2-error.h"
 #include "bb-ec2-http.h"
 #include "bb-ec2-profile.h"
+#include "bb-web-json.h"
 
-#include <json-glib/json-glib.h>
 #include <string.h>
 
 #define INSTANCE_ENDPOINT "http://169.254.169.254"
@@ -51,40 +51,26 @@ return_none (GTask *task, const char *why)
   g_task_return_error (task, bb_ec2_error_new (BB_EC2_ERROR_CREDENTIALS, NULL, text));
 }
 
-static const char *
-get_member (JsonObject *object, const char *name)
-{
-  JsonNode *node = json_object_get_member (object, name);
-
-  if (node == NULL || !JSON_NODE_HOLDS_VALUE (node) || json_node_get_value_type (node) != G_TYPE_STRING)
-    return NULL;
-  return json_node_get_string (node);
-}
-
 static BbEc2Credentials *
 parse_keys (GBytes *body)
 {
-  g_autoptr (JsonParser) parser = json_parser_new_immutable ();
-  JsonNode *root;
-  JsonObject *object;
+  g_autoptr (JsonNode) root = bb_web_json_parse (body);
+  JsonObject *object = bb_web_json_to_object (root);
   const char *code;
+  const char *id;
+  const char *secret;
   const char *expiration;
   g_autoptr (GDateTime) expires = NULL;
 
-  if (!json_parser_load_from_data (parser, g_bytes_get_data (body, NULL), (gssize) g_bytes_get_size (body), NULL))
-    return NULL;
-  root = json_parser_get_root (parser);
-  if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
-    return NULL;
-  object = json_node_get_object (root);
-  code = get_member (object, "Code");
-  expiration = get_member (object, "Expiration");
-  if ((code != NULL && !g_str_equal (code, "Success")) || get_member (object, "AccessKeyId") == NULL
-      || get_member (object, "SecretAccessKey") == NULL)
+  code = bb_web_json_get_string (object, "Code");
+  expiration = bb_web_json_get_string (object, "Expiration");
+  id = bb_web_json_get_string (object, "AccessKeyId");
+  secret = bb_web_json_get_string (object, "SecretAccessKey");
+  if ((code != NULL && !g_str_equal (code, "Success")) || id == NULL || secret == NULL)
     return NULL;
   expires = expiration != NULL ? g_date_time_new_from_iso8601 (expiration, NULL) : NULL;
-  return bb_ec2_credentials_new (get_member (object, "AccessKeyId"), get_member (object, "SecretAccessKey"),
-                                 get_member (object, "Token"), expires != NULL ? g_date_time_to_unix (expires) : 0);
+  return bb_ec2_credentials_new (id, secret, bb_web_json_get_string (object, "Token"),
+                                 expires != NULL ? g_date_time_to_unix (expires) : 0);
 }
 
 static void

@@ -2,14 +2,14 @@
 if BUILD_EC2
 ec2_cppflags = -include config.h -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN=\"bbhost-ec2\" \
 	-DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_74 -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74 \
-	-I$(top_builddir)/include
+	-I$(top_builddir)/include -I$(top_srcdir)/plugins/web
 ec2_libs = libbbhost-1.la $(EC2_LIBS) $(JSON_LIBS) $(CRYPTO_LIBS) $(GLIB_LIBS)
 
 # All but the entry point, so that the tests can call it.
 noinst_LTLIBRARIES += %D%/libec2.la
 %C%_libec2_la_CPPFLAGS = $(ec2_cppflags)
 %C%_libec2_la_CFLAGS = $(AM_CFLAGS) $(EC2_CFLAGS) $(JSON_CFLAGS)
-%C%_libec2_la_LIBADD = $(ec2_libs)
+%C%_libec2_la_LIBADD = plugins/web/libweb.la $(ec2_libs)
 %C%_libec2_la_SOURCES = \
 	%D%/bb-ec2-account.c %D%/bb-ec2-account.h \
 	%D%/bb-ec2-api.c %D%/bb-ec2-api.h \

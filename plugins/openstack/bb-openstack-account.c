@@ -3,7 +3,7 @@
 
 #include "bb-openstack-error.h"
 #include "bb-openstack-http.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <string.h>
 
@@ -208,7 +208,7 @@ parse_body (GBytes *body)
 {
   if (g_bytes_get_size (body) == 0)
     return json_node_new (JSON_NODE_NULL);
-  return bb_openstack_json_parse (body);
+  return bb_web_json_parse (body);
 }
 
 static void
@@ -414,12 +414,12 @@ static gboolean
 has_next (JsonObject *page, const char *member)
 {
   g_autofree char *name = g_strconcat (member, "_links", NULL);
-  JsonArray *links = bb_openstack_json_get_array (page, name);
+  JsonArray *links = bb_web_json_get_array (page, name);
 
   for (guint i = 0; links != NULL && i < json_array_get_length (links); i++)
-    if (g_strcmp0 (bb_openstack_json_get_string (bb_openstack_json_get_element (links, i), "rel"), "next") == 0)
+    if (g_strcmp0 (bb_web_json_get_string (bb_web_json_get_element (links, i), "rel"), "next") == 0)
       return TRUE;
-  return bb_openstack_json_get_string (page, "next") != NULL;
+  return bb_web_json_get_string (page, "next") != NULL;
 }
 
 static void
@@ -429,8 +429,8 @@ page_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Listing *listing = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  JsonObject *page = bb_openstack_json_to_object (root);
-  JsonArray *items = bb_openstack_json_get_array (page, listing->member);
+  JsonObject *page = bb_web_json_to_object (root);
+  JsonArray *items = bb_web_json_get_array (page, listing->member);
   const char *marker = NULL;
 
   if (root == NULL)
@@ -446,11 +446,11 @@ page_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   for (guint i = 0; i < json_array_get_length (items); i++)
     {
-      JsonObject *item = bb_openstack_json_get_element (items, i);
+      JsonObject *item = bb_web_json_get_element (items, i);
 
       if (item == NULL)
         continue;
-      marker = bb_openstack_json_get_string (item, "id");
+      marker = bb_web_json_get_string (item, "id");
       g_ptr_array_add (listing->items, json_object_ref (item));
     }
   if (marker != NULL && has_next (page, listing->member))

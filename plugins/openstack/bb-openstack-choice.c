@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-openstack-choice.h"
 
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <string.h>
 
@@ -14,7 +14,7 @@ list_candidates (GPtrArray *items, const char *member)
 
   for (guint i = 0; i < items->len && i < MAX_CANDIDATES; i++)
     {
-      const char *value = bb_openstack_json_get_string (items->pdata[i], member);
+      const char *value = bb_web_json_get_string (items->pdata[i], member);
 
       if (value != NULL)
         {
@@ -37,10 +37,10 @@ bb_openstack_choice_find (GPtrArray *items, const char *what, const char *wanted
   g_autofree char *candidates = NULL;
 
   for (guint i = 0; i < items->len; i++)
-    if (g_strcmp0 (bb_openstack_json_get_string (items->pdata[i], "id"), wanted) == 0)
+    if (g_strcmp0 (bb_web_json_get_string (items->pdata[i], "id"), wanted) == 0)
       return items->pdata[i];
   for (guint i = 0; i < items->len; i++)
-    if (g_strcmp0 (bb_openstack_json_get_string (items->pdata[i], "name"), wanted) == 0)
+    if (g_strcmp0 (bb_web_json_get_string (items->pdata[i], "name"), wanted) == 0)
       g_ptr_array_add (named, items->pdata[i]);
   if (named->len == 1)
     return named->pdata[0];
@@ -66,8 +66,8 @@ bb_openstack_choice_match_image (GPtrArray *images, const char *regex, BbOpensta
     return NULL;
   for (guint i = 0; i < images->len; i++)
     {
-      const char *name = bb_openstack_json_get_string (images->pdata[i], "name");
-      const char *created = bb_openstack_json_get_string (images->pdata[i], "created_at");
+      const char *name = bb_web_json_get_string (images->pdata[i], "name");
+      const char *created = bb_web_json_get_string (images->pdata[i], "created_at");
       int later;
 
       if (name == NULL || created == NULL || !g_regex_match (compiled, name, 0, NULL))
@@ -155,7 +155,7 @@ said_cb (GObject *source, GAsyncResult *result, gpointer user_data)
           g_task_return_error (task, error);
         }
       else
-        g_task_return_pointer (task, g_strdup (bb_openstack_json_get_string (image, "id")), g_free);
+        g_task_return_pointer (task, g_strdup (bb_web_json_get_string (image, "id")), g_free);
     }
 }
 

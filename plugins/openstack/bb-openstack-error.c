@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bb-openstack-error.h"
 
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <bbhost/bbhost.h>
 #include <string.h>
@@ -20,11 +20,11 @@ find_message (JsonNode *root)
 
   if (root == NULL || !JSON_NODE_HOLDS_OBJECT (root))
     return NULL;
-  message = bb_openstack_json_get_string (json_node_get_object (root), "message");
+  message = bb_web_json_get_string (json_node_get_object (root), "message");
   json_object_iter_init (&iter, json_node_get_object (root));
   while (message == NULL && json_object_iter_next (&iter, NULL, &node))
     if (JSON_NODE_HOLDS_OBJECT (node))
-      message = bb_openstack_json_get_string (json_node_get_object (node), "message");
+      message = bb_web_json_get_string (json_node_get_object (node), "message");
   return message;
 }
 
@@ -55,7 +55,7 @@ make_plain (const char *text)
 static char *
 describe (GBytes *body)
 {
-  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
+  g_autoptr (JsonNode) root = bb_web_json_parse (body);
   const char *message = find_message (root);
 
   return message != NULL ? make_plain (message) : NULL;

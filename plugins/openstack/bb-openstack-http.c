@@ -2,67 +2,28 @@
 #include "bb-openstack-http.h"
 
 #include "bb-openstack-error.h"
+#include "bb-web-exchange.h"
 
 #include <bbhost/bbhost.h>
 #include <string.h>
 
-#define CHUNK_SIZE 65536
-#define MAX_CONNECTIONS 16
 #define MAX_RETRY_AFTER 3600
 
 /* Of the session: what goes with each of its messages. */
 #define CERTIFICATE "bb-openstack-certificate"
 #define INSECURE "bb-openstack-insecure"
 
-typedef struct
-{
-  SoupMessage *message;
-  GCancellable *cancellable; /* of the exchange: cancelled by the caller's, or when the time is over */
-  GCancellable *caller;      /* (nullable) */
-  gulong caller_id;
-  GCancellable *timer;
-  GInputStream *stream;
-  GByteArray *body;
-  gsize max_size;
-  double time_limit;
-  gboolean sent;
-  gboolean timed_out;
-} Exchange;
-
-static void
-exchange_free (gpointer data)
-{
-  Exchange *exchange = data;
-
-  g_signal_handlers_disconnect_by_data (exchange->message, exchange);
-  g_clear_object (&exchange->message);
-  g_clear_object (&exchange->cancellable);
-  g_clear_object (&exchange->caller);
-  g_clear_object (&exchange->timer);
-  g_clear_object (&exchange->stream);
-  g_byte_array_unref (exchange->body);
-  g_free (exchange);
-}
-
 SoupSession *
 bb_openstack_http_session_new (const BbOpenstackLogin *login, GError **error)
 {
-  g_autoptr (SoupSession) session = soup_session_new_with_options ("user-agent", "bbhost/" PACKAGE_VERSION,
-                                                                    "max-conns", MAX_CONNECTIONS,
-                                                                    "max-conns-per-host", MAX_CONNECTIONS, NULL);
   const char *ca_file = bb_openstack_login_get (login, BB_OPENSTACK_LOGIN_CACERT);
   const char *cert_file = bb_openstack_login_get (login, BB_OPENSTACK_LOGIN_CERT);
+  g_autoptr (SoupSession) session = bb_web_session_new (ca_file, error);
 
-  if (ca_file != NULL)
+  if (session == NULL)
     {
-      g_autoptr (GTlsDatabase) database = g_tls_file_database_new (ca_file, error);
-
-      if (database == NULL)
-        {
-          g_prefix_error (error, "os_cacert: ");
-          return NULL;
-        }
-      soup_session_set_tls_database (session, database);
+      g_prefix_error (error, "os_cacert: ");
+      return NULL;
     }
   if (cert_file != NULL)
     {
@@ -115,17 +76,6 @@ bb_openstack_http_message_new (SoupSession *session, const char *method, const c
   return message;
 }
 
-/* Ends the timer and the wish to hear of the caller's cancelling; then nothing but the task's callback is left to come.
- * May run within that cancelling, where g_cancellable_disconnect() would wait for itself. */
-static void
-exchange_end (Exchange *exchange)
-{
-  g_cancellable_cancel (exchange->timer);
-  if (exchange->caller_id != 0)
-    g_signal_handler_disconnect (exchange->caller, exchange->caller_id);
-  exchange->caller_id = 0;
-}
-
 /* (nullable) (transfer full) */
 static char *
 describe_certificate (SoupMessage *message)
@@ -152,161 +102,38 @@ describe_certificate (SoupMessage *message)
 
 /* (nullable) (transfer full): for people, when it is by a certificate that nothing came of the exchange */
 static char *
-describe_distrust (Exchange *exchange, const GError *error)
+describe_distrust (SoupMessage *message, const GError *error)
 {
   if (g_error_matches (error, G_TLS_ERROR, G_TLS_ERROR_CERTIFICATE_REQUIRED))
     return g_strdup ("a certificate of ours is wanted there; give os_cert and os_key");
-  return error->domain == G_TLS_ERROR ? describe_certificate (exchange->message) : NULL;
-}
-
-static void
-return_failure (GTask *task, GError *error)
-{
-  Exchange *exchange = g_task_get_task_data (task);
-  g_autofree char *text = NULL;
-
-  exchange_end (exchange);
-  if (!exchange->timed_out && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    {
-      g_task_return_error (task, error);
-      return;
-    }
-  text = exchange->timed_out ? NULL : describe_distrust (exchange, error);
-  if (text != NULL)
-    {
-      g_error_free (error);
-      g_task_return_error (task, g_error_new_literal (BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_TLS, text));
-      return;
-    }
-  text = exchange->timed_out ? g_strdup_printf ("no answer within %.0f seconds", exchange->time_limit)
-                             : g_strdup (error->message);
-  g_error_free (error);
-  g_task_return_error (task, g_error_new_literal (BB_OPENSTACK_ERROR,
-                                                   exchange->sent ? BB_OPENSTACK_ERROR_LOST : BB_OPENSTACK_ERROR_UNSENT,
-                                                   text));
-}
-
-static void read_more (GTask *task);
-
-static void
-bytes_read_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Exchange *exchange = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) bytes = g_input_stream_read_bytes_finish (G_INPUT_STREAM (source), result, &error);
-
-  if (bytes == NULL)
-    {
-      return_failure (task, g_steal_pointer (&error));
-      return;
-    }
-  if (g_bytes_get_size (bytes) == 0)
-    {
-      exchange_end (exchange);
-      g_task_return_pointer (task, g_byte_array_free_to_bytes (g_steal_pointer (&exchange->body)),
-                             (GDestroyNotify) g_bytes_unref);
-      exchange->body = g_byte_array_new ();
-      return;
-    }
-  if (exchange->body->len + g_bytes_get_size (bytes) > exchange->max_size)
-    {
-      return_failure (task, g_error_new (G_IO_ERROR, G_IO_ERROR_MESSAGE_TOO_LARGE,
-                                         "the answer is larger than %" G_GSIZE_FORMAT " bytes", exchange->max_size));
-      return;
-    }
-  g_byte_array_append (exchange->body, g_bytes_get_data (bytes, NULL), (guint) g_bytes_get_size (bytes));
-  read_more (g_steal_pointer (&task));
-}
-
-static void
-read_more (GTask *task)
-{
-  Exchange *exchange = g_task_get_task_data (task);
-
-  g_input_stream_read_bytes_async (exchange->stream, CHUNK_SIZE, G_PRIORITY_DEFAULT, exchange->cancellable,
-                                   bytes_read_cb, task);
-}
-
-static void
-headers_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Exchange *exchange = g_task_get_task_data (task);
-  g_autoptr (GError) error = NULL;
-
-  exchange->stream = soup_session_send_finish (SOUP_SESSION (source), result, &error);
-  if (exchange->stream == NULL)
-    return_failure (task, g_steal_pointer (&error));
-  else
-    read_more (g_steal_pointer (&task));
-}
-
-static void
-time_over_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  g_autoptr (GTask) task = user_data;
-  Exchange *exchange = g_task_get_task_data (task);
-
-  if (!bb_delay_finish (result, NULL))
-    return;
-  exchange->timed_out = TRUE;
-  g_cancellable_cancel (exchange->cancellable);
-}
-
-static void
-caller_cancelled_cb (GCancellable *caller, gpointer user_data)
-{
-  g_cancellable_cancel (G_CANCELLABLE (user_data));
-}
-
-static void
-wrote_headers_cb (SoupMessage *message, gpointer user_data)
-{
-  Exchange *exchange = user_data;
-
-  exchange->sent = TRUE;
+  return error->domain == G_TLS_ERROR ? describe_certificate (message) : NULL;
 }
 
 void
 bb_openstack_http_send_async (SoupSession *session, SoupMessage *message, double time_limit, gsize max_size,
-                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
+                              GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
-  g_autoptr (GTask) task = g_task_new (session, cancellable, callback, user_data);
-  Exchange *exchange = g_new0 (Exchange, 1);
-
-  g_task_set_source_tag (task, bb_openstack_http_send_async);
-  g_task_set_check_cancellable (task, FALSE);
-  exchange->message = g_object_ref (message);
-  exchange->cancellable = g_cancellable_new ();
-  exchange->timer = g_cancellable_new ();
-  exchange->body = g_byte_array_new ();
-  exchange->max_size = max_size;
-  exchange->time_limit = time_limit;
-  g_task_set_task_data (task, exchange, exchange_free);
-  if (g_task_return_error_if_cancelled (task))
-    return;
-
-  soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
-  soup_message_disable_feature (message, SOUP_TYPE_AUTH_MANAGER);
-  g_signal_connect (message, "wrote-headers", G_CALLBACK (wrote_headers_cb), exchange);
-  if (cancellable != NULL)
-    {
-      exchange->caller = g_object_ref (cancellable);
-      exchange->caller_id = g_cancellable_connect (cancellable, G_CALLBACK (caller_cancelled_cb),
-                                                   exchange->cancellable, NULL);
-    }
-  bb_delay_async (time_limit, exchange->timer, time_over_cb, g_object_ref (task));
-  soup_session_send_async (session, message, G_PRIORITY_DEFAULT, exchange->cancellable, headers_received_cb,
-                           g_steal_pointer (&task));
+  bb_web_exchange_async (session, message, time_limit, max_size, cancellable, callback, user_data);
 }
 
 GBytes *
 bb_openstack_http_send_finish (SoupSession *session, GAsyncResult *result, GError **error)
 {
-  g_return_val_if_fail (g_task_is_valid (result, session), NULL);
+  g_autoptr (GError) reason = NULL;
+  g_autofree char *distrust = NULL;
+  gboolean sent;
+  GBytes *body = bb_web_exchange_finish (session, result, &sent, &reason);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  if (reason == NULL)
+    return body;
+  distrust = describe_distrust (bb_web_exchange_get_message (result), reason);
+  if (g_error_matches (reason, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    g_propagate_error (error, g_steal_pointer (&reason));
+  else if (distrust != NULL)
+    g_set_error_literal (error, BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_TLS, distrust);
+  else
+    g_set_error_literal (error, BB_OPENSTACK_ERROR, sent ? BB_OPENSTACK_ERROR_LOST : BB_OPENSTACK_ERROR_UNSENT, reason->message);
+  return NULL;
 }
 
 double

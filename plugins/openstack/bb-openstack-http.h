@@ -18,7 +18,7 @@ SoupMessage *bb_openstack_http_message_new (SoupSession *session, const char *me
 /* Fails with %BB_OPENSTACK_ERROR_UNSENT when nothing of the request went out, with %BB_OPENSTACK_ERROR_LOST when it did and no whole
  * answer came, or with G_IO_ERROR_CANCELLED. Any status is a success. Redirects are not followed. */
 void bb_openstack_http_send_async (SoupSession *session, SoupMessage *message, double time_limit, gsize max_size,
-                             GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
+                                   GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data);
 GBytes *bb_openstack_http_send_finish (SoupSession *session, GAsyncResult *result, GError **error);
 
 /* Seconds that an answer asks to be left alone for; 0 for those that do not. */

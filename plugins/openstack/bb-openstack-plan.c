@@ -4,7 +4,7 @@
 #include "bb-openstack-choice.h"
 #include "bb-openstack-devices.h"
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 #include "bb-openstack-server.h"
 
 #include <string.h>
@@ -230,7 +230,7 @@ flavors_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return_failure (task, error);
       return;
     }
-  json_object_set_string_member (wish->server, "flavorRef", bb_openstack_json_get_string (flavor, "id"));
+  json_object_set_string_member (wish->server, "flavorRef", bb_web_json_get_string (flavor, "id"));
   choose_image (g_steal_pointer (&task));
 }
 
@@ -270,7 +270,7 @@ images_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   /* One without its bytes can't be started. */
   for (guint i = images != NULL ? images->len : 0; i > 0; i--)
-    if (g_strcmp0 (bb_openstack_json_get_string (images->pdata[i - 1], "status"), "active") != 0)
+    if (g_strcmp0 (bb_web_json_get_string (images->pdata[i - 1], "status"), "active") != 0)
       g_ptr_array_remove_index (images, i - 1);
   if (images != NULL && wish->image_command != NULL)
     {
@@ -285,7 +285,7 @@ images_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (image == NULL)
     return_failure (task, error);
   else
-    take_image (g_steal_pointer (&task), bb_openstack_json_get_string (image, "id"));
+    take_image (g_steal_pointer (&task), bb_web_json_get_string (image, "id"));
 }
 
 static void
@@ -302,7 +302,7 @@ image_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  const char *id = bb_openstack_json_get_string (bb_openstack_json_to_object (root), "id");
+  const char *id = bb_web_json_get_string (bb_web_json_to_object (root), "id");
 
   if (id != NULL)
     take_image (g_steal_pointer (&task), id);
@@ -343,7 +343,7 @@ source_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   BbOpenstackDevice *device = wish->devices->pdata[wish->device];
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  JsonObject *object = bb_openstack_json_to_object (root);
+  JsonObject *object = bb_web_json_to_object (root);
 
   if (root == NULL)
     {
@@ -351,8 +351,8 @@ source_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
       return_failure (task, error);
       return;
     }
-  if (bb_openstack_json_get_object (object, "snapshot") != NULL)
-    object = bb_openstack_json_get_object (object, "snapshot");
+  if (bb_web_json_get_object (object, "snapshot") != NULL)
+    object = bb_web_json_get_object (object, "snapshot");
   device->volume_size = object != NULL ? bb_openstack_device_get_least_size (object) : 1;
   measure_devices (g_steal_pointer (&task));
 }
@@ -449,7 +449,7 @@ find_networks (Wish *wish, GPtrArray *networks, GError **error)
 
       if (pool == NULL)
         return FALSE;
-      wish->pool = g_strdup (bb_openstack_json_get_string (pool, "id"));
+      wish->pool = g_strdup (bb_web_json_get_string (pool, "id"));
     }
   if (wish->networks[0] == NULL || is_network_word (wish->networks[0]))
     return TRUE;
@@ -461,7 +461,7 @@ find_networks (Wish *wish, GPtrArray *networks, GError **error)
       if (network == NULL)
         return FALSE;
       item = json_object_new ();
-      json_object_set_string_member (item, "uuid", bb_openstack_json_get_string (network, "id"));
+      json_object_set_string_member (item, "uuid", bb_web_json_get_string (network, "id"));
       json_array_add_object_element (array, item);
     }
   json_object_set_array_member (wish->server, "networks", g_steal_pointer (&array));
@@ -500,8 +500,8 @@ list_networks (GTask *task)
 static int
 get_max_minor (JsonNode *root)
 {
-  JsonObject *version = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "version");
-  const char *text = bb_openstack_json_get_string (version, "version");
+  JsonObject *version = bb_web_json_get_object (bb_web_json_to_object (root), "version");
+  const char *text = bb_web_json_get_string (version, "version");
 
   return text != NULL ? MAX (bb_openstack_config_parse_version (text), 0) : 0;
 }
@@ -513,7 +513,7 @@ version_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Wish *wish = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  const char *word = bb_openstack_json_get_string (wish->server, "networks");
+  const char *word = bb_web_json_get_string (wish->server, "networks");
   int max_minor = get_max_minor (root);
 
   if (root == NULL && !g_error_matches (error, BB_OPENSTACK_ERROR, BB_OPENSTACK_ERROR_NOT_FOUND))

@@ -2,7 +2,7 @@
 #include "bb-openstack-server.h"
 
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <string.h>
 
@@ -17,13 +17,13 @@ bb_openstack_server_make_name (const char *slave_name, const char *token)
 const char *
 bb_openstack_server_get_mark (JsonObject *server, const char *key)
 {
-  return bb_openstack_json_get_string (bb_openstack_json_get_object (server, "metadata"), key);
+  return bb_web_json_get_string (bb_web_json_get_object (server, "metadata"), key);
 }
 
 const char *
 bb_openstack_server_get_status (JsonObject *server)
 {
-  const char *status = bb_openstack_json_get_string (server, "status");
+  const char *status = bb_web_json_get_string (server, "status");
 
   return status != NULL ? status : "UNKNOWN";
 }
@@ -40,7 +40,7 @@ bb_openstack_server_is_gone (JsonObject *server)
 char *
 bb_openstack_server_describe (JsonObject *server)
 {
-  const char *fault = bb_openstack_json_get_string (bb_openstack_json_get_object (server, "fault"), "message");
+  const char *fault = bb_web_json_get_string (bb_web_json_get_object (server, "fault"), "message");
   g_autofree char *status = bb_error_quote (bb_openstack_server_get_status (server), 40);
   g_autofree char *text = fault != NULL ? bb_error_quote (fault, 400) : NULL;
 
@@ -56,7 +56,7 @@ get_state (JsonObject *server)
 
   if (bb_openstack_server_is_gone (server))
     return BB_INSTANCE_GONE;
-  if (g_strcmp0 (bb_openstack_json_get_string (server, "OS-EXT-STS:task_state"), "deleting") == 0)
+  if (g_strcmp0 (bb_web_json_get_string (server, "OS-EXT-STS:task_state"), "deleting") == 0)
     return BB_INSTANCE_STOPPING;
   /* Some clouds write BUILD(spawning) and the like. */
   if (g_str_has_prefix (status, "BUILD") || g_str_equal (status, "REBUILD"))
@@ -67,7 +67,7 @@ get_state (JsonObject *server)
 BbInstance *
 bb_openstack_server_to_instance (JsonObject *server, const char *token)
 {
-  const char *id = bb_openstack_json_get_string (server, "id");
+  const char *id = bb_web_json_get_string (server, "id");
   const char *own_token = bb_openstack_server_get_mark (server, "bbhost:token");
   const char *slave_name = bb_openstack_server_get_mark (server, "bbhost:slave");
   BbInstance *instance = bb_instance_new (id != NULL ? id : "", own_token != NULL ? own_token : token);
@@ -200,7 +200,7 @@ asked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GTask) task = user_data;
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  JsonObject *server = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "server");
+  JsonObject *server = bb_web_json_get_object (bb_web_json_to_object (root), "server");
 
   if (root == NULL)
     g_task_return_error (task, error);
@@ -250,7 +250,7 @@ round_listed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 
   for (guint i = 0; servers != NULL && i < servers->len; i++)
     {
-      const char *id = bb_openstack_json_get_string (servers->pdata[i], "id");
+      const char *id = bb_web_json_get_string (servers->pdata[i], "id");
 
       if (id != NULL)
         g_hash_table_insert (by_id, (gpointer) id, servers->pdata[i]);

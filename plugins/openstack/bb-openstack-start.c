@@ -2,7 +2,7 @@
 #include "bb-openstack-start.h"
 
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 #include "bb-openstack-plan.h"
 #include "bb-openstack-row.h"
 #include "bb-openstack-server.h"
@@ -165,8 +165,8 @@ ports_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   const char *port = NULL;
 
   for (guint i = 0; ports != NULL && port == NULL && i < ports->len; i++)
-    if (g_strcmp0 (bb_openstack_json_get_string (ports->pdata[i], "device_id"), server_id) == 0)
-      port = bb_openstack_json_get_string (ports->pdata[i], "id");
+    if (g_strcmp0 (bb_web_json_get_string (ports->pdata[i], "device_id"), server_id) == 0)
+      port = bb_web_json_get_string (ports->pdata[i], "id");
   if (ports != NULL && port == NULL)
     error = g_error_new_literal (BB_ERROR, BB_ERROR_PERMANENT,
                                  "openstack: floating_ip_pool: the server has no port that could get an address");
@@ -243,7 +243,7 @@ make_fault (JsonObject *server)
                       || strstr (text, "Exceeded maximum number of retries") != NULL;
 
   return g_error_new (BB_ERROR, may_help ? BB_ERROR_QUOTA : BB_ERROR_FAILED, "openstack: server %s became %s",
-                      bb_openstack_json_get_string (server, "id"), text);
+                      bb_web_json_get_string (server, "id"), text);
 }
 
 static void
@@ -348,7 +348,7 @@ searched_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   BbOpenstackAccount *account = BB_OPENSTACK_ACCOUNT (source);
   Start *start = g_task_get_task_data (task);
   g_autoptr (GPtrArray) servers = bb_openstack_server_list_finish (account, result, NULL);
-  const char *id = servers != NULL && servers->len > 0 ? bb_openstack_json_get_string (servers->pdata[0], "id") : NULL;
+  const char *id = servers != NULL && servers->len > 0 ? bb_web_json_get_string (servers->pdata[0], "id") : NULL;
 
   if (id != NULL)
     {
@@ -387,8 +387,8 @@ created_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   Start *start = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  const char *id = bb_openstack_json_get_string (
-    bb_openstack_json_get_object (bb_openstack_json_to_object (root), "server"), "id");
+  const char *id = bb_web_json_get_string (
+    bb_web_json_get_object (bb_web_json_to_object (root), "server"), "id");
 
   if (id != NULL)
     {

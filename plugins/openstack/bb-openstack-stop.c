@@ -2,7 +2,7 @@
 #include "bb-openstack-stop.h"
 
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 #include "bb-openstack-row.h"
 #include "bb-openstack-server.h"
 #include "bb-openstack-volumes.h"
@@ -128,9 +128,9 @@ addresses_received_cb (GObject *source, GAsyncResult *result, gpointer user_data
     }
   for (guint i = 0; i < addresses->len; i++)
     {
-      const char *id = bb_openstack_json_get_string (addresses->pdata[i], "id");
+      const char *id = bb_web_json_get_string (addresses->pdata[i], "id");
 
-      if (id != NULL && g_strcmp0 (bb_openstack_json_get_string (addresses->pdata[i], "description"), description) == 0)
+      if (id != NULL && g_strcmp0 (bb_web_json_get_string (addresses->pdata[i], "description"), description) == 0)
         g_ptr_array_add (stop->addresses, g_strdup (id));
     }
   free_next (g_steal_pointer (&task));
@@ -175,7 +175,7 @@ looked_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   else if (server == NULL)
     g_task_return_error (task, bb_openstack_error_to_core (error));
-  else if (g_strcmp0 (bb_openstack_json_get_string (server, "OS-EXT-STS:task_state"), "deleting") == 0)
+  else if (g_strcmp0 (bb_web_json_get_string (server, "OS-EXT-STS:task_state"), "deleting") == 0)
     bb_openstack_server_look_async (BB_OPENSTACK_ACCOUNT (source), stop->ids->pdata[stop->ids->len - 1], cancellable,
                                     looked_cb, g_steal_pointer (&task));
   else
@@ -251,7 +251,7 @@ found_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     }
   for (guint i = 0; i < servers->len; i++)
     {
-      const char *id = bb_openstack_json_get_string (servers->pdata[i], "id");
+      const char *id = bb_web_json_get_string (servers->pdata[i], "id");
 
       if (id != NULL)
         g_ptr_array_add (stop->ids, g_strdup (id));

@@ -3,7 +3,7 @@
 
 #include "bb-openstack-error.h"
 #include "bb-openstack-http.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <string.h>
 
@@ -63,20 +63,20 @@ bb_openstack_token_get_end (const BbOpenstackToken *self)
 static const char *
 find_url (JsonObject *service, const char *interface, const char *region, GString *regions)
 {
-  JsonArray *endpoints = bb_openstack_json_get_array (service, "endpoints");
+  JsonArray *endpoints = bb_web_json_get_array (service, "endpoints");
   const char *url = NULL;
 
   for (guint i = 0; endpoints != NULL && url == NULL && i < json_array_get_length (endpoints); i++)
     {
-      JsonObject *endpoint = bb_openstack_json_get_element (endpoints, i);
-      const char *its_region = bb_openstack_json_get_string (endpoint, "region_id");
+      JsonObject *endpoint = bb_web_json_get_element (endpoints, i);
+      const char *its_region = bb_web_json_get_string (endpoint, "region_id");
 
       if (its_region == NULL)
-        its_region = bb_openstack_json_get_string (endpoint, "region");
-      if (g_strcmp0 (bb_openstack_json_get_string (endpoint, "interface"), interface) != 0)
+        its_region = bb_web_json_get_string (endpoint, "region");
+      if (g_strcmp0 (bb_web_json_get_string (endpoint, "interface"), interface) != 0)
         continue;
       if (region == NULL || g_strcmp0 (its_region, region) == 0)
-        url = bb_openstack_json_get_string (endpoint, "url");
+        url = bb_web_json_get_string (endpoint, "url");
       else if (its_region != NULL && regions->len < 200)
         {
           g_autofree char *quoted = bb_error_quote (its_region, 200);
@@ -104,9 +104,9 @@ bb_openstack_token_find_endpoint (const BbOpenstackToken *self, const BbOpenstac
   for (gsize t = 0; t < 3 && services[service].types[t] != NULL; t++)
     for (guint i = 0; url == NULL && self->catalog != NULL && i < json_array_get_length (self->catalog); i++)
       {
-        JsonObject *entry = bb_openstack_json_get_element (self->catalog, i);
+        JsonObject *entry = bb_web_json_get_element (self->catalog, i);
 
-        if (g_strcmp0 (bb_openstack_json_get_string (entry, "type"), services[service].types[t]) == 0)
+        if (g_strcmp0 (bb_web_json_get_string (entry, "type"), services[service].types[t]) == 0)
           url = find_url (entry, interface, region, regions);
       }
   if (url == NULL || !g_uri_is_valid (url, G_URI_FLAGS_NONE, NULL))
@@ -155,8 +155,8 @@ attempt_free (gpointer data)
 static double
 get_lifetime (JsonObject *token)
 {
-  const char *end_text = bb_openstack_json_get_string (token, "expires_at");
-  const char *begin_text = bb_openstack_json_get_string (token, "issued_at");
+  const char *end_text = bb_web_json_get_string (token, "expires_at");
+  const char *begin_text = bb_web_json_get_string (token, "issued_at");
   g_autoptr (GDateTime) end = end_text != NULL ? g_date_time_new_from_iso8601 (end_text, NULL) : NULL;
   /* By the service's own clock; ours may be off. */
   g_autoptr (GDateTime) begin
@@ -170,8 +170,8 @@ get_lifetime (JsonObject *token)
 BbOpenstackToken *
 bb_openstack_token_parse (const char *id, GBytes *body, GError **error)
 {
-  g_autoptr (JsonNode) root = bb_openstack_json_parse (body);
-  JsonObject *token = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "token");
+  g_autoptr (JsonNode) root = bb_web_json_parse (body);
+  JsonObject *token = bb_web_json_get_object (bb_web_json_to_object (root), "token");
   BbOpenstackToken *self;
   JsonArray *catalog;
   double lifetime;
@@ -183,7 +183,7 @@ bb_openstack_token_parse (const char *id, GBytes *body, GError **error)
       return NULL;
     }
   lifetime = get_lifetime (token);
-  catalog = bb_openstack_json_get_array (token, "catalog");
+  catalog = bb_web_json_get_array (token, "catalog");
   self = g_new0 (BbOpenstackToken, 1);
   self->id = g_strdup (id);
   self->end = bb_delay_get_now () + lifetime - MIN (MARGIN, lifetime * MARGIN_PART);
@@ -238,13 +238,13 @@ log_in (GTask *task)
 static char *
 find_version (const char *root, GBytes *body, GString *offered)
 {
-  g_autoptr (JsonNode) answer = bb_openstack_json_parse (body);
-  JsonObject *object = bb_openstack_json_get_object (bb_openstack_json_to_object (answer), "versions");
-  JsonArray *versions = bb_openstack_json_get_array (object, "values");
+  g_autoptr (JsonNode) answer = bb_web_json_parse (body);
+  JsonObject *object = bb_web_json_get_object (bb_web_json_to_object (answer), "versions");
+  JsonArray *versions = bb_web_json_get_array (object, "values");
 
   for (guint i = 0; versions != NULL && i < json_array_get_length (versions); i++)
     {
-      const char *id = bb_openstack_json_get_string (bb_openstack_json_get_element (versions, i), "id");
+      const char *id = bb_web_json_get_string (bb_web_json_get_element (versions, i), "id");
 
       /* Behind a proxy its links often are of the other side; the address that was given is of ours. */
       if (id != NULL && g_str_has_prefix (id, "v3"))

@@ -2,7 +2,7 @@
 #include "bb-openstack-volumes.h"
 
 #include "bb-openstack-error.h"
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 /* The first of Nova's microversions that says of a server's volumes whether they are deleted with it. */
 #define DELETE_ON_TERMINATION 3
@@ -32,8 +32,8 @@ server_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_autoptr (GPtrArray) ids = g_ptr_array_new_with_free_func (g_free);
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  JsonObject *server = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "server");
-  JsonArray *volumes = bb_openstack_json_get_array (server, "os-extended-volumes:volumes_attached");
+  JsonObject *server = bb_web_json_get_object (bb_web_json_to_object (root), "server");
+  JsonArray *volumes = bb_web_json_get_array (server, "os-extended-volumes:volumes_attached");
 
   if (root == NULL && !is_gone (error))
     {
@@ -43,8 +43,8 @@ server_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   g_clear_error (&error);
   for (guint i = 0; volumes != NULL && i < json_array_get_length (volumes); i++)
     {
-      JsonObject *volume = bb_openstack_json_get_element (volumes, i);
-      const char *id = bb_openstack_json_get_string (volume, "id");
+      JsonObject *volume = bb_web_json_get_element (volumes, i);
+      const char *id = bb_web_json_get_string (volume, "id");
 
       if (id != NULL && is_deleted_with_server (volume) && !g_strv_contains (kept, id))
         g_ptr_array_add (ids, g_strdup (id));
@@ -134,8 +134,8 @@ volume_received_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   GPtrArray *ids = g_task_get_task_data (task);
   GError *error = NULL;
   g_autoptr (JsonNode) root = bb_openstack_account_call_finish (BB_OPENSTACK_ACCOUNT (source), result, &error);
-  JsonObject *volume = bb_openstack_json_get_object (bb_openstack_json_to_object (root), "volume");
-  const char *status = bb_openstack_json_get_string (volume, "status");
+  JsonObject *volume = bb_web_json_get_object (bb_web_json_to_object (root), "volume");
+  const char *status = bb_web_json_get_string (volume, "status");
 
   if (is_gone (error))
     {

@@ -2,14 +2,14 @@
 if BUILD_OPENSTACK
 openstack_cppflags = -include config.h -DG_LOG_USE_STRUCTURED -DG_LOG_DOMAIN=\"bbhost-openstack\" \
 	-DGLIB_VERSION_MIN_REQUIRED=GLIB_VERSION_2_74 -DGLIB_VERSION_MAX_ALLOWED=GLIB_VERSION_2_74 \
-	-I$(top_builddir)/include
+	-I$(top_builddir)/include -I$(top_srcdir)/plugins/web
 openstack_libs = libbbhost-1.la $(OPENSTACK_LIBS) $(JSON_LIBS) $(GLIB_LIBS)
 
 # All but the entry point, so that the tests can call it.
 noinst_LTLIBRARIES += %D%/libopenstack.la
 %C%_libopenstack_la_CPPFLAGS = $(openstack_cppflags)
 %C%_libopenstack_la_CFLAGS = $(AM_CFLAGS) $(OPENSTACK_CFLAGS) $(JSON_CFLAGS)
-%C%_libopenstack_la_LIBADD = $(openstack_libs)
+%C%_libopenstack_la_LIBADD = plugins/web/libweb.la $(openstack_libs)
 %C%_libopenstack_la_SOURCES = \
 	%D%/bb-openstack-account.c %D%/bb-openstack-account.h \
 	%D%/bb-openstack-choice.c %D%/bb-openstack-choice.h \
@@ -18,7 +18,6 @@ noinst_LTLIBRARIES += %D%/libopenstack.la
 	%D%/bb-openstack-devices.c %D%/bb-openstack-devices.h \
 	%D%/bb-openstack-error.c %D%/bb-openstack-error.h \
 	%D%/bb-openstack-http.c %D%/bb-openstack-http.h \
-	%D%/bb-openstack-json.c %D%/bb-openstack-json.h \
 	%D%/bb-openstack-login.c %D%/bb-openstack-login.h \
 	%D%/bb-openstack-plan.c %D%/bb-openstack-plan.h \
 	%D%/bb-openstack-row.c %D%/bb-openstack-row.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "bb-openstack-json.h"
+#include "bb-web-json.h"
 
 #include <string.h>
 
@@ -90,7 +90,7 @@ is_sane (const char *data, gsize size)
 }
 
 JsonNode *
-bb_openstack_json_parse (GBytes *body)
+bb_web_json_parse (GBytes *body)
 {
   g_autoptr (JsonParser) parser = json_parser_new_immutable ();
   gsize size;
@@ -108,7 +108,7 @@ get_member (JsonObject *object, const char *name)
 }
 
 const char *
-bb_openstack_json_get_string (JsonObject *object, const char *name)
+bb_web_json_get_string (JsonObject *object, const char *name)
 {
   JsonNode *node = get_member (object, name);
 
@@ -118,13 +118,13 @@ bb_openstack_json_get_string (JsonObject *object, const char *name)
 }
 
 JsonObject *
-bb_openstack_json_get_object (JsonObject *object, const char *name)
+bb_web_json_get_object (JsonObject *object, const char *name)
 {
-  return bb_openstack_json_to_object (get_member (object, name));
+  return bb_web_json_to_object (get_member (object, name));
 }
 
 JsonArray *
-bb_openstack_json_get_array (JsonObject *object, const char *name)
+bb_web_json_get_array (JsonObject *object, const char *name)
 {
   JsonNode *node = get_member (object, name);
 
@@ -132,13 +132,13 @@ bb_openstack_json_get_array (JsonObject *object, const char *name)
 }
 
 JsonObject *
-bb_openstack_json_to_object (JsonNode *node)
+bb_web_json_to_object (JsonNode *node)
 {
   return node != NULL && JSON_NODE_HOLDS_OBJECT (node) ? json_node_get_object (node) : NULL;
 }
 
 JsonObject *
-bb_openstack_json_get_element (JsonArray *array, guint index)
+bb_web_json_get_element (JsonArray *array, guint index)
 {
-  return bb_openstack_json_to_object (json_array_get_element (array, index));
+  return bb_web_json_to_object (json_array_get_element (array, index));
 }
