@@ -146,8 +146,8 @@ gboolean bb_slave_link_shutdown_finish (BbSlaveLink *self, GAsyncResult *result,
 /**
  * bb_slave_link_get_command_token:
  *
- * A msgpack slave lets its commands run on when the connection ends (worker-protocol 7.8). Whoever has this token, and it is fit to
- * be stored, can stop them over a later connection, be it of a later life of the daemon.
+ * A msgpack slave lets its commands run on when the connection ends (worker-protocol 7.8). Whoever has this token, which
+ * may be stored, can stop them over a later connection, be it of a later life of the daemon.
  *
  * Returns: (nullable): %NULL when nothing can be left behind: over PB, or nothing ran when the connection was lost
  */
@@ -156,8 +156,8 @@ const char *bb_slave_link_get_command_token (BbSlaveLink *self);
  * bb_slave_link_stop_commands:
  * @token: of an earlier connection of the same slave
  *
- * Tells the slave to stop what that connection left running for those builders that it has now. After set_builders, before the first
- * command; nothing happens to those that have ended.
+ * Tells the slave to stop what that connection left running for those builders that it has now. After set_builders,
+ * before the first command; what has ended already is no error.
  */
 void bb_slave_link_stop_commands (BbSlaveLink *self, const char *token);
 

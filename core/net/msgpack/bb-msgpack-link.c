@@ -25,10 +25,10 @@ struct _BbMsgpackLink
   char *name;
   BbMsgpackPlace place;
   BbMsgpackDirectoriesWay way; /* of the directories of its builders */
-  GHashTable *running;   /* id → BbRemoteCommand; the id is the command's */
-  GHashTable *abandoned; /* ids of commands that the slave may still run, though they are over for us; NULL: none */
-  char *token;           /* what ids begin with */
-  guint n_own;           /* commands that belong to no builder */
+  GHashTable *running;    /* id → BbRemoteCommand; the id is the command's */
+  GHashTable *abandoned;  /* ids of commands that the slave may still run, though they are over for us; NULL: none */
+  char *token;            /* what ids begin with */
+  guint n_own;            /* commands that belong to no builder */
   gboolean left_commands; /* it was lost while commands ran */
 };
 
@@ -125,7 +125,7 @@ closed_cb (BbMsgpackSession *session, const GError *reason, gpointer user_data)
   g_autoptr (GError) lost = g_error_new_literal (BB_ERROR, BB_ERROR_LOST, reason->message);
 
   bb_link_set_lost (BB_LINK (self));
-  self->left_commands = g_hash_table_size (self->running) > 0;
+  self->left_commands = g_hash_table_size (self->running) > 0 || self->abandoned != NULL;
   fail_commands (self, lost);
   g_signal_emit_by_name (self, "lost", lost);
   g_object_unref (self); /* the reference that the open connection was */
