@@ -833,6 +833,24 @@ test_stop_of_nothing (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->cloud->calls->len, ==, 0);
 }
 
+/* C1: that a list could not be had does not mean that nothing is in it. */
+static void
+test_stop_without_a_list (Fixture *f, gconstpointer data)
+{
+  const char *const resources[] = { "server:" TOKEN, NULL };
+  g_autoptr (BbInstance) instance = bb_instance_new ("", TOKEN);
+
+  start_well (f);
+  bb_instance_set_resources (instance, resources);
+  add_fault (f->cloud, (Fault){ "GET", "/compute/v2.1/servers/detail", 403, "{}" });
+  g_assert_false (bb_latent_suite_stop (f->slave, instance, FALSE, &f->error));
+  g_assert_error (f->error, BB_ERROR, BB_ERROR_PERMANENT);
+  g_assert_cmpuint (f->cloud->servers->len, ==, 1);
+  g_clear_error (&f->error);
+  g_assert_true (bb_latent_suite_stop (f->slave, instance, FALSE, &f->error));
+  g_assert_cmpuint (f->cloud->servers->len, ==, 0);
+}
+
 /* O5 */
 static void
 test_build_states (Fixture *f, gconstpointer data)
@@ -1294,6 +1312,7 @@ main (int argc, char **argv)
   ADD ("O4/stop/disks", test_disks_go);
   ADD ("C13/stop/disks-that-nobody-knew-of", test_unknown_disks_go);
   ADD ("C2/stop/of-nothing", test_stop_of_nothing);
+  ADD ("C1/stop-without-a-list", test_stop_without_a_list);
   ADD ("options/insecure", test_insecure);
   ADD ("O3/options/validate", test_validate);
   ADD ("O5/start/build-states", test_build_states);

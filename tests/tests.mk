@@ -7,7 +7,12 @@ LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver
 PY_LOG_DRIVER = $(LOG_DRIVER) --ignore-exit
 LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test
 PY_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/run-test /usr/bin/python3
-EXTRA_DIST += %D%/run-test
+EXTRA_DIST += %D%/run-test %D%/mutate
+
+# Hours for all of it; MUTATE_FLAGS='--each 3 core/ledger/bb-reaper.c' for some.
+.PHONY: check-mutants
+check-mutants:
+	$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/mutate $(MUTATE_FLAGS)
 
 test_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support -I$(top_srcdir)/devel
 test_libs = libbbtest.la libbbconformance.la libbbcore.la libbbhost-1.la $(GLIB_LIBS) $(GMODULE_LIBS)

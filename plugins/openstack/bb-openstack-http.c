@@ -58,8 +58,7 @@ bb_openstack_http_message_new (SoupSession *session, const char *method, const c
   g_return_val_if_fail (message != NULL, NULL);
   /* Without it errors are HTML. */
   soup_message_headers_replace (soup_message_get_request_headers (message), "Accept", "application/json");
-  /* As OpenStack's services mostly end their connections themselves. What gets no answer on one that was used before, libsoup
-   * repeats on its own, and 3.2 crashes over it. */
+  /* As OpenStack's services mostly end their connections themselves. */
   soup_message_headers_replace (soup_message_get_request_headers (message), "Connection", "close");
   soup_message_add_flags (message, SOUP_MESSAGE_NEW_CONNECTION);
   if (body != NULL)

@@ -182,6 +182,10 @@ bb_web_exchange_async (SoupSession *session, SoupMessage *message, double time_l
     return;
 
   soup_message_add_flags (message, SOUP_MESSAGE_NO_REDIRECT);
+  /* What gets no answer on a connection that was used before, libsoup repeats on its own, and 3.2 crashes over it; but not
+   * a POST. */
+  if (!g_str_equal (soup_message_get_method (message), "POST"))
+    soup_message_add_flags (message, SOUP_MESSAGE_NEW_CONNECTION);
   soup_message_disable_feature (message, SOUP_TYPE_AUTH_MANAGER);
   g_signal_connect (message, "wrote-headers", G_CALLBACK (wrote_headers_cb), exchange);
   if (cancellable != NULL)
