@@ -29,6 +29,7 @@ check-libvirt: all
 	  $(srcdir)/tests/integration/test-libvirt-guests.py
 endif
 EXTRA_DIST += %D%/integration/test-libvirt.py %D%/integration/test-libvirt-guests.py %D%/integration/vmhost.py \
-	contrib/libvirt/README contrib/libvirt/demo contrib/libvirt/make-guest-image contrib/libvirt/private-libvirtd \
+	contrib/libvirt/README contrib/libvirt/demo contrib/libvirt/make-guest-image \
+	contrib/libvirt/make-initramfs contrib/libvirt/private-libvirtd \
 	contrib/libvirt/slave.xml contrib/libvirt/network.xml contrib/libvirt/guest/init \
 	contrib/libvirt/guest/start-worker.py contrib/libvirt/guest/udhcpc.script
