@@ -41,7 +41,7 @@ class Machine:
     def __init__(self, directory):
         self.dir = directory
         self.disk, self.initramfs = directory('disk.raw'), directory('initramfs.gz')
-        self.process = self.link = None
+        self.process = self.link = self.socket = None
         self.boots = []  # ids of its starts
 
     def make(self, root):
@@ -73,24 +73,31 @@ class Machine:
     # --- its power
 
     def boot(self):
-        control, console = self.dir('control'), self.dir('console')
         command = ['qemu-system-x86_64', '-nodefaults', '-no-user-config', '-no-reboot', '-display', 'none', '-machine', 'pc',
                    '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1024',
                    '-kernel', self.kernel, '-initrd', self.initramfs,
                    '-append', 'console=ttyS0 panic=-1 quiet mitigations=off systemd.show_status=no',
-                   '-drive', 'file=%s,format=raw,if=virtio,cache=unsafe' % self.disk, '-serial', 'file:' + console,
-                   '-device', 'virtio-serial', '-chardev', 'socket,id=control,path=%s,server=on,wait=off' % control,
+                   '-drive', 'file=%s,format=raw,if=virtio,cache=unsafe' % self.disk, '-serial', 'file:' + self.dir('console'),
+                   '-device', 'virtio-serial', '-chardev', 'socket,id=control,path=%s,server=on,wait=off' % self.dir('control'),
                    '-device', 'virtserialport,chardev=control,name=control']
         with open(self.dir('qemu.log'), 'ab') as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             preexec_fn=bbtest._die_with_parent)
-        wait_until(lambda: os.path.exists(control) or self.process.poll() is not None, 'QEMU')
-        link = socket.socket(socket.AF_UNIX)
-        link.connect(control)
-        self.link = link.makefile('rwb', buffering=0)
-        link.settimeout(BOOT)
-        self.socket = link
+        self.socket = wait_until(self.connect, self.console)
+        self.socket.settimeout(BOOT)
+        self.link = self.socket.makefile('rwb', buffering=0)
         self.boots.append(self.hear()['boot'])
+
+    def connect(self):
+        if self.process.poll() is not None:
+            raise AssertionError('QEMU has ended:\n' + self.console())
+        control = socket.socket(socket.AF_UNIX)
+        try:
+            control.connect(self.dir('control'))
+        except OSError:  # not there yet, or nobody listens yet
+            control.close()
+            return None
+        return control
 
     def hear(self):
         try:
@@ -124,9 +131,10 @@ class Machine:
         self.forget()
 
     def forget(self):
-        self.link.close()
-        self.socket.close()
-        self.process = None
+        if self.link:
+            self.link.close()
+            self.socket.close()
+        self.process = self.link = self.socket = None
         if os.path.exists(self.dir('control')):
             os.unlink(self.dir('control'))
 
