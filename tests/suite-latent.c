@@ -175,6 +175,9 @@ test_killed (Fixture *f, gconstpointer data G_GNUC_UNUSED)
   g_assert_cmpuint (left->len, ==, 0);
 }
 
+/* GTest frees its list of cases, and not what they get. */
+static GPtrArray *all_cases;
+
 static void
 add_case (const BbLatentSuite *suite, const BbConformanceCase *c, const char *name,
           void (*func) (Fixture *f, gconstpointer data))
@@ -182,6 +185,9 @@ add_case (const BbLatentSuite *suite, const BbConformanceCase *c, const char *na
   g_autofree char *path = g_strdup_printf ("%s/latent/%s", suite->path, name);
   Case *data = g_new0 (Case, 1);
 
+  if (all_cases == NULL)
+    all_cases = g_ptr_array_new ();
+  g_ptr_array_add (all_cases, data);
   data->suite = suite;
   data->c = c;
   g_test_add_vtable (path, sizeof (Fixture), data, (GTestFixtureFunc) fixture_set_up, (GTestFixtureFunc) func,

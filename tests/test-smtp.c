@@ -456,7 +456,7 @@ new_build (const char *result, const char *previous)
                        "'previous_result': <'%s'>, 'properties': <{'owner': <'joe'>, 'blamelist': <['ann', 'bob']>}>}",
                        result, previous);
 
-  return g_variant_ref_sink (g_variant_parse (G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL));
+  return g_variant_parse (G_VARIANT_TYPE_VARDICT, text, NULL, NULL, NULL);
 }
 
 /* N1: the built-in text says what is new about it. */
@@ -486,10 +486,9 @@ test_missing_text (void)
   const char *recipients[] = { "bob@example.com", NULL };
   g_autoptr (BbNotice) notice = bb_notice_new (
     BB_NOTICE_SLAVE_MISSING, recipients, "lost",
-    g_variant_parse (G_VARIANT_TYPE_VARDICT,
-                     "{'slave': <'bot1'>, 'since': <int64 1700000000000000>, 'last_message': <int64 1700000001000000>, "
-                     "'peer_address': <'192.0.2.1:5'>, 'admin': <'Joe <joe@example.org>'>}",
-                     NULL, NULL, NULL));
+    g_variant_new_parsed ("{'slave': <'bot1'>, 'since': <int64 1700000000000000>, "
+                          "'last_message': <int64 1700000001000000>, 'peer_address': <'192.0.2.1:5'>, "
+                          "'admin': <'Joe <joe@example.org>'>}"));
   g_autofree char *subject = bb_smtp_slave_subject (notice);
   g_autofree char *text = bb_smtp_slave_text (notice, "farm");
   static const char *const wanted[] = { "bot1", "farm", "Missing since: 20", "Last message: 20", "192.0.2.1:5",

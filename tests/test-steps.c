@@ -166,7 +166,7 @@ test_property_text (void)
 
   for (guint i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_parse (NULL, cases[i].value, NULL, NULL, NULL));
+      g_autoptr (GVariant) value = g_variant_take_ref (g_variant_parse (NULL, cases[i].value, NULL, NULL, NULL));
       g_autofree char *text = bb_property_to_text (value);
 
       g_assert_cmpstr (text, ==, cases[i].text);

@@ -80,6 +80,7 @@ test_first_build (Fixture *f, gconstpointer data)
   const char *text = NULL;
   g_autofree char *filled_in = NULL;
 
+  g_variant_unref (f->config->settings->properties);
   f->config->settings->properties
     = g_variant_ref_sink (g_variant_new_parsed ("{'os': <'linux'>, 'own': <true>}"));
   world_apply (f->world);
@@ -1103,6 +1104,7 @@ test_reload_while_substantiating (Fixture *f, gconstpointer data)
   world_apply (f->world);
   new_config (f);
   f->config->settings->max_builds = 4;
+  g_variant_unref (f->config->settings->properties);
   f->config->settings->properties = g_variant_ref_sink (g_variant_new_parsed ("{'x': <1>}"));
   set_text (&fake_config (f)->key, "k2");
   world_apply (f->world);

@@ -156,7 +156,7 @@ parse (const char *text)
   GVariant *value = g_variant_parse (G_VARIANT_TYPE_VARDICT, text != NULL ? text : "{}", NULL, NULL, &error);
 
   g_assert_no_error (error);
-  return g_variant_ref_sink (value);
+  return g_variant_take_ref (value); /* what was parsed does not float */
 }
 
 static BbBuild *
