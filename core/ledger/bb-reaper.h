@@ -22,8 +22,7 @@ typedef struct
   void (*row_gone) (BbLedgerRow *row, gpointer user_data);
   /* Listing has seen the instance of a row that is in use and parked to run, twice. */
   void (*row_woken) (BbLedgerRow *row, gpointer user_data);
-  /* Something a person must hear of. @row: (nullable) */
-  /* @details: (transfer floating): see bb-notice.h, but for what @row knows */
+  /* Something a person must hear of. @details: (transfer floating): see bb-notice.h, but for what @row (nullable) knows */
   void (*trouble) (const char *summary, GVariant *details, BbLedgerRow *row, gpointer user_data);
 } BbReaperHooks;
 

@@ -240,7 +240,6 @@ static void
 informed (BbAttachment *attachment, GVariant *info, gpointer user_data)
 {
   BbSlaveRecord *record = user_data;
-
   BbSlaveCommands *commands = bb_slave_link_get_commands (bb_attachment_get_link (attachment));
 
   if (record->info != NULL && g_variant_equal (record->info, info) && record->commands == commands)
@@ -248,7 +247,7 @@ informed (BbAttachment *attachment, GVariant *info, gpointer user_data)
   g_clear_pointer (&record->info, g_variant_unref);
   record->info = g_variant_ref (info);
   g_variant_get_data (record->info); /* one block of memory instead of a tree of small ones */
-  record->info_kept = FALSE;
+  record->info_era = 0;
   g_clear_pointer (&record->commands, bb_slave_commands_unref);
   record->commands = commands != NULL ? bb_slave_commands_ref (commands) : NULL;
   bb_slave_manager_touch (record, BB_SLAVE_CHANGED_INFO);

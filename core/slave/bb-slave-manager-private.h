@@ -28,6 +28,7 @@ struct _BbSlaveManager
   GQueue to_remember;      /* of BbSlaveRecord whose row is to be written, linked by memory_link */
   BbTimer memory_timer;
   gboolean writing;        /* rows are on their way to the store */
+  guint info_era;          /* not 0; another one when rows could not be written */
   BbTimer leaving_timer;
   guint n_attached;
   gboolean applied;        /* at least once */

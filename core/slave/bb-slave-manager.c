@@ -369,6 +369,7 @@ bb_slave_manager_new (const BbSlaveManagerParameters *parameters)
   self->context.store_id = g_strdup (parameters->store_id);
   self->context.state_directory = g_strdup (parameters->state_directory);
   self->store = g_object_ref (parameters->store);
+  self->info_era = 1;
   bb_timer_init (&self->room_timer, loop, bb_slave_manager_room_timer_passed, self);
   bb_timer_init (&self->memory_timer, loop, bb_slave_manager_memory_timer_passed, self);
   bb_timer_init (&self->leaving_timer, loop, leaving_timer_passed, self);

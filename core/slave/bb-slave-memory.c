@@ -23,13 +23,13 @@ make_row (BbSlaveRecord *record)
   g_variant_builder_init (&row, G_VARIANT_TYPE_VARDICT);
   add (&row, "name", g_variant_new_string (bb_slave_record_get_name (record)));
   add (&row, "paused", g_variant_new_boolean (record->paused));
-  if (!record->info_kept)
+  if (record->info_era != record->manager->info_era)
     {
       add (&row, "info", bb_slave_get_info (record->slave));
       add (&row, "commands",
            g_variant_new_string (record->commands != NULL ? bb_slave_commands_get_text (record->commands) : ""));
     }
-  record->info_kept = TRUE;
+  record->info_era = record->manager->info_era;
   /* Those that the shutdown itself disconnects were attached when the daemon stopped. */
   if (!record->manager->context.shutting_down)
     add (&row, "attached", g_variant_new_boolean (bb_slave_record_is_attached (record)));
@@ -56,8 +56,8 @@ rows_written_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (self == NULL)
     return;
   self->writing = FALSE;
-  for (guint i = 0; !written && i < self->order->len; i++)
-    ((BbSlaveRecord *) g_ptr_array_index (self->order, i))->info_kept = FALSE;
+  if (!written)
+    self->info_era++;
   if (self->to_remember.length > 0)
     bb_timer_start_in (&self->memory_timer, 0);
 }
@@ -123,7 +123,7 @@ bb_slave_manager_forget (BbSlaveRecord *record)
   GVariantDict key;
 
   bb_slave_manager_leave_memory_queue (record);
-  record->info_kept = FALSE;
+  record->info_era = 0;
   g_variant_dict_init (&key, NULL);
   g_variant_dict_insert (&key, "name", "s", bb_slave_record_get_name (record));
   bb_store_batch_remove (batch, &bb_table_slaves, g_variant_dict_end (&key));
@@ -148,7 +148,7 @@ recall_value (BbSlaveRecord *record, const char *column, GVariant *value, gboole
     record->info = copy_info (value);
   else if (g_str_equal (column, "commands"))
     {
-      record->info_kept = TRUE;
+      record->info_era = record->manager->info_era;
       if (*g_variant_get_string (value, NULL) != '\0')
         record->commands = bb_slave_commands_get (g_variant_get_string (value, NULL));
     }

@@ -47,7 +47,7 @@ typedef struct
   BbAvailability availability; /* as last told */
   BbSlaveState state;          /* as last told */
   GList memory_link; /* in the manager's queue of what is to be remembered; data is the record while it is in it */
-  guint info_kept : 1; /* the store has info and commands as they are */
+  guint info_era; /* the manager's: the store has info and commands as they are */
   guint paused : 1;
   guint graceful : 1;
   guint excused : 1;  /* went because somebody wanted it: nobody is told */

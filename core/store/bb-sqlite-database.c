@@ -368,13 +368,14 @@ bb_sqlite_database_set_aside (const char *directory, GError **error)
   g_autofree char *when = g_date_time_format (now, "%Y%m%dT%H%M%S.%fZ");
   g_autofree char *aside = g_strconcat (self->path, ".aside-", when, NULL);
 
-  if (!lock_directory (self, error))
-    return NULL;
+  /* Before a lock file is made, which would be of whoever calls this. */
   if (!g_file_test (self->path, G_FILE_TEST_EXISTS) && !has_log (self))
     {
       set_file_error (self->path, ENOENT, error);
       return NULL;
     }
+  if (!lock_directory (self, error))
+    return NULL;
   self->id = read_second_id (self);
   if (self->id == NULL)
     {
